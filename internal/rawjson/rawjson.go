@@ -26,8 +26,12 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("not valid JSON at byte %d: %s", e.Offset, e.Reason)
 }
 
-// ErrNotObject is returned by Members for a text whose value is something other than an object.
-var ErrNotObject = errors.New("not a JSON object")
+// ErrNotObject is returned by Members for a text whose value is something other than an object, ErrNotArray by Elements
+// for one that is no array.
+var (
+	ErrNotObject = errors.New("not a JSON object")
+	ErrNotArray  = errors.New("not a JSON array")
+)
 
 // Kind is the type of a JSON value, told by its first byte.
 type Kind byte
@@ -78,22 +82,33 @@ func Value(text []byte, maxDepth int) ([]byte, error) {
 // alias it where they can. An error of visit ends the scan and is returned as it is.
 func Members(text []byte, maxDepth int, visit func(key, value []byte) error) error {
 	s := scanner{b: text, max: maxDepth}
+	return s.whole('{', ErrNotObject, func(i int) (int, error) { return s.object(i, visit) })
+}
+
+// Elements calls visit for each element of the array that text is, in order. value is as Members hands it out.
+func Elements(text []byte, maxDepth int, visit func(value []byte) error) error {
+	s := scanner{b: text, max: maxDepth}
+	return s.whole('[', ErrNotArray, func(i int) (int, error) { return s.array(i, visit) })
+}
+
+// whole scans a text that must be one value, begun by open, with nothing but white space around it.
+func (s *scanner) whole(open byte, other error, scan func(i int) (int, error)) error {
 	i := s.space(0)
-	if i >= len(text) {
-		return s.fail(i, "the text is empty")
+	if i >= len(s.b) {
+		return s.fail(i, "")
 	}
-	if text[i] != '{' {
-		if _, err := Value(text, maxDepth); err != nil {
+	if s.b[i] != open {
+		if _, err := Value(s.b, s.max); err != nil {
 			return err
 		}
-		return ErrNotObject
+		return other
 	}
-	end, err := s.object(i, visit)
+	end, err := scan(i)
 	if err != nil {
 		return err
 	}
-	if rest := s.space(end); rest != len(text) {
-		return s.fail(rest, "text after the object")
+	if rest := s.space(end); rest != len(s.b) {
+		return s.fail(rest, "text after the value")
 	}
 	return nil
 }
@@ -129,7 +144,7 @@ func (s *scanner) value(i int) (int, error) {
 	case c == '{':
 		return s.object(i, nil)
 	case c == '[':
-		return s.array(i)
+		return s.array(i, nil)
 	case c == '-' || (c >= '0' && c <= '9'):
 		return s.number(i)
 	case c == 't':
@@ -194,7 +209,7 @@ func (s *scanner) object(i int, visit func(key, value []byte) error) (int, error
 	}
 }
 
-func (s *scanner) array(i int) (int, error) {
+func (s *scanner) array(i int, visit func(value []byte) error) (int, error) {
 	if s.depth++; s.depth > s.max {
 		return i, s.fail(i, "nested too deeply")
 	}
@@ -207,6 +222,11 @@ func (s *scanner) array(i int) (int, error) {
 		end, err := s.value(i)
 		if err != nil {
 			return end, err
+		}
+		if visit != nil {
+			if err := visit(s.b[i:end]); err != nil {
+				return end, err
+			}
 		}
 		if i = s.space(end); i >= len(s.b) {
 			return i, s.fail(i, "")

@@ -90,6 +90,26 @@ func TestMembers_Errors(t *testing.T) {
 	}
 }
 
+func TestElements(t *testing.T) {
+	var got []string
+	err := Elements([]byte(` [1.0 , "x",[2, 3],{}] `), MaxDepth, func(value []byte) error {
+		got = append(got, string(value))
+		return nil
+	})
+	if want := `1.0|"x"|[2, 3]|{}`; err != nil || strings.Join(got, "|") != want {
+		t.Fatalf("got %v, %v, want %s", got, err, want)
+	}
+}
+
+func TestElements_Errors(t *testing.T) {
+	stop := errors.New("stop")
+	for text, want := range map[string]error{`{}`: ErrNotArray, `1`: ErrNotArray, `[1]`: stop} {
+		if err := Elements([]byte(text), MaxDepth, func([]byte) error { return stop }); !errors.Is(err, want) {
+			t.Errorf("Elements(%s): %v, want %v", text, err, want)
+		}
+	}
+}
+
 func TestKindOf(t *testing.T) {
 	for text, want := range map[string]Kind{``: Invalid, `null`: Null, `true`: Bool, `false`: Bool, `-1`: Number, `7`: Number, `"x"`: String, `[]`: Array, `{}`: Object} {
 		if got := KindOf([]byte(text)); got != want {

@@ -1,0 +1,40 @@
+// Package hostfuncs is what a guest may ask of the host, one file a capability. It knows nothing of WebAssembly: an
+// ABI copies bytes in and out of a guest and calls these functions, each of which checks what the call was granted,
+// ends with the call's context, and answers a stable Errno.
+package hostfuncs
+
+import (
+	"context"
+
+	"sluice/hostfuncs/egress"
+)
+
+// Errno is what a host function returns to a guest instead of a result. The values are those of the native ABI.
+type Errno int32
+
+// The values of the native ABI; 0 is success.
+const (
+	OK           Errno = 0
+	BadHandle    Errno = -1
+	BadRange     Errno = -2
+	TooLarge     Errno = -3
+	Invalid      Errno = -4
+	NotAvailable Errno = -5
+)
+
+// Doer sends one HTTP request for a guest. *egress.Client is the one that goes out.
+type Doer interface {
+	Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error)
+}
+
+// Call is the host's side of one call: what it was granted, and what has gathered so far. It belongs to the goroutine
+// that runs the guest.
+type Call struct {
+	// HTTP is where requests go, under the connector's grant.
+	HTTP Doer
+	// Describing says that the guest is only being asked for its manifest: nothing but the log, the clock and
+	// randomness is offered.
+	Describing bool
+
+	log log
+}

@@ -1,0 +1,93 @@
+// Package abi is how a call enters a guest and leaves it again: what is handed in, which export is run, what the guest
+// may call meanwhile, and how its answer is taken. Each ABI has a file.
+//
+// Everything a guest says is checked here: pointers, lengths, handles, and whether what it wrote is what it claims.
+package abi
+
+import (
+	"context"
+
+	"sluice/hostfuncs"
+	"sluice/runtime/module"
+	"sluice/runtime/sandbox"
+
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Call is one entry into a guest. It belongs to the goroutine that makes it, and is used once.
+type Call struct {
+	// Host is what the guest may ask of the host.
+	Host *hostfuncs.Call
+	// Params is a JSON object, Context too; neither is changed.
+	Params, Context []byte
+	// OutputLimit bounds what the guest writes, in bytes.
+	OutputLimit int
+
+	head, body []byte
+	answered   bool
+	tooLarge   bool
+	// handles holds what http_send returned, head and body in turn; nil where closed. Handle h is handles[h-2].
+	handles [][]byte
+	// held counts the bytes in handles.
+	held int
+
+	stderr limitedBuffer
+}
+
+// Stderr is what the guest wrote to its standard output and error: at most 16 KiB, for the eyes of the connector's
+// author only, since it can hold anything.
+func (c *Call) Stderr() []byte { return c.stderr.b }
+
+type callKey struct{}
+
+func (c *Call) context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+func callOf(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}
+
+// HostModules is everything that guests may import, of every ABI.
+func HostModules() []sandbox.HostModule {
+	return []sandbox.HostModule{
+		implement(module.NativeHost(), nativeFunctions),
+		implement(module.WASIHost(), wasiFunctions),
+	}
+}
+
+// implement gives every function on an ABI's list the type it has there and its implementation. A function of WASI
+// that has none answers ENOSYS.
+func implement(host *module.HostModule, functions map[string]api.GoModuleFunc) sandbox.HostModule {
+	m := sandbox.HostModule{Name: host.Name()}
+	for _, name := range host.Functions() {
+		f := functions[name]
+		if f == nil {
+			f = notImplemented
+		}
+		t, _ := host.Function(name)
+		m.Functions = append(m.Functions, sandbox.HostFunction{
+			Name: name, Params: valueTypes(t.Params), Results: valueTypes(t.Results), Func: f,
+		})
+	}
+	return m
+}
+
+// valueTypes converts between two packages that both use the binary encoding.
+func valueTypes(types []module.ValueType) []api.ValueType {
+	out := make([]api.ValueType, len(types))
+	for i, t := range types {
+		out[i] = api.ValueType(t)
+	}
+	return out
+}
+
+// limitedBuffer keeps the first bytes written to it and drops the rest.
+type limitedBuffer struct{ b []byte }
+
+const stderrLimit = 16 << 10
+
+func (l *limitedBuffer) add(p []byte) {
+	l.b = append(l.b, p[:min(len(p), stderrLimit-len(l.b))]...)
+}

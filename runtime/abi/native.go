@@ -1,0 +1,249 @@
+package abi
+
+import (
+	"context"
+	"time"
+
+	"sluice/hostfuncs"
+	"sluice/internal/rawjson"
+	"sluice/runtime/sandbox"
+
+	"github.com/tetratelabs/wazero/api"
+)
+
+// The exports of the native ABI.
+const (
+	exportInitialize = "_initialize"
+	exportDescribe   = "describe"
+	exportExecute    = "execute"
+)
+
+// Instantiate makes a sandbox of the module and runs the guest's own initialisation, where it has one. The caller
+// closes the sandbox.
+func (c *Call) Instantiate(ctx context.Context, m *sandbox.Module, memoryLimit uint64) (*sandbox.Instance, error) {
+	ctx = c.context(ctx)
+	i, err := m.Instantiate(ctx, memoryLimit)
+	if err != nil {
+		return nil, err
+	}
+	if i.Has(exportInitialize) {
+		if err := i.Call(ctx, exportInitialize); err != nil {
+			i.Close()
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+// Describe asks a guest of the native ABI for its manifest and returns what it wrote, unchecked.
+func (c *Call) Describe(ctx context.Context, i *sandbox.Instance) ([]byte, error) {
+	err := i.Call(c.context(ctx), exportDescribe)
+	return c.body, normalExit(err)
+}
+
+// Execute runs the command at that position of the manifest. On return without error the guest's answer, if it gave
+// one, is in Output.
+func (c *Call) Execute(ctx context.Context, i *sandbox.Instance, command uint32) error {
+	return normalExit(i.Call(c.context(ctx), exportExecute, uint64(command)))
+}
+
+// Output is the head and body of the guest's answer. answered is false where it gave none; tooLarge says that it tried
+// to write more than the limit.
+func (c *Call) Output() (head, body []byte, answered, tooLarge bool) {
+	return c.head, c.body, c.answered, c.tooLarge
+}
+
+// normalExit makes success of a guest that ended itself with status 0.
+func normalExit(err error) error {
+	if f, ok := err.(*sandbox.Fault); ok && f.Kind == sandbox.ExitedNormally {
+		return nil
+	}
+	return err
+}
+
+// nativeFunctions implements guest-sdk/ABI.md. Parameters and results are on the stack, as the function's type says.
+var nativeFunctions = map[string]api.GoModuleFunc{
+	"size": func(ctx context.Context, _ api.Module, stack []uint64) {
+		b, errno := callOf(ctx).behind(handle(stack[0]))
+		if errno != hostfuncs.OK {
+			stack[0] = uint64(int64(errno))
+			return
+		}
+		stack[0] = uint64(len(b))
+	},
+	"read":   withErrno(nativeRead),
+	"close":  withErrno(nativeClose),
+	"write":  withErrno(nativeWrite),
+	"answer": withErrno(nativeAnswer),
+	"log": withErrno(func(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+		line, ok := mem.Read(uint32(stack[1]), uint32(stack[2]))
+		if !ok {
+			return int32(hostfuncs.BadRange)
+		}
+		return int32(c.Host.Log(hostfuncs.Level(uint32(stack[0])), line))
+	}),
+	"random": withErrno(func(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+		p, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
+		if !ok {
+			return int32(hostfuncs.BadRange)
+		}
+		c.Host.Random(p)
+		return 0
+	}),
+	"now": func(ctx context.Context, _ api.Module, stack []uint64) {
+		stack[0] = uint64(callOf(ctx).Host.Now())
+	},
+	"sleep":     withErrno(nativeSleep),
+	"http_send": withErrno(nativeHTTPSend),
+}
+
+// withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno.
+func withErrno(f func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32) api.GoModuleFunc {
+	return func(ctx context.Context, guest api.Module, stack []uint64) {
+		stack[0] = api.EncodeI32(f(ctx, callOf(ctx), guest.Memory(), stack))
+	}
+}
+
+type handle uint32
+
+// The handles that every call has.
+const (
+	handleParams  handle = 0
+	handleContext handle = 1
+	handleFirst   handle = 2
+)
+
+// behind returns the bytes that a handle stands for.
+func (c *Call) behind(h handle) ([]byte, hostfuncs.Errno) {
+	switch {
+	case c.Host.Describing:
+		return nil, hostfuncs.NotAvailable
+	case h == handleParams:
+		return c.Params, hostfuncs.OK
+	case h == handleContext:
+		return c.Context, hostfuncs.OK
+	case uint64(h-handleFirst) < uint64(len(c.handles)) && c.handles[h-handleFirst] != nil:
+		return c.handles[h-handleFirst], hostfuncs.OK
+	}
+	return nil, hostfuncs.BadHandle
+}
+
+func nativeRead(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+	b, errno := c.behind(handle(stack[0]))
+	if errno != hostfuncs.OK {
+		return int32(errno)
+	}
+	dst, ok := mem.Read(uint32(stack[2]), uint32(stack[3]))
+	if !ok {
+		return int32(hostfuncs.BadRange)
+	}
+	offset := stack[1]
+	if offset >= uint64(len(b)) {
+		return 0
+	}
+	// A memory has at most 2³² bytes, but only 2³¹ − 1 of them can be counted in the result.
+	return int32(copy(dst[:min(len(dst), 1<<31-1)], b[offset:]))
+}
+
+func nativeClose(_ context.Context, c *Call, _ api.Memory, stack []uint64) int32 {
+	h := handle(stack[0])
+	b, errno := c.behind(h)
+	if errno != hostfuncs.OK {
+		return int32(errno)
+	}
+	if h >= handleFirst {
+		c.held -= len(b)
+		c.handles[h-handleFirst] = nil
+	}
+	return 0
+}
+
+func nativeWrite(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+	p, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
+	if !ok {
+		return int32(hostfuncs.BadRange)
+	}
+	if len(p) > c.OutputLimit-len(c.body) {
+		c.tooLarge = true
+		return int32(hostfuncs.TooLarge)
+	}
+	if c.body == nil {
+		c.body = make([]byte, 0, len(p)) // most guests write once
+	}
+	c.body = append(c.body, p...)
+	return 0
+}
+
+// maxAnswerHead bounds the head of an answer, in bytes: room for every header a service may send.
+const maxAnswerHead = 256 << 10
+
+func nativeAnswer(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+	p, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
+	switch {
+	case !ok:
+		return int32(hostfuncs.BadRange)
+	case c.Host.Describing:
+		return int32(hostfuncs.NotAvailable)
+	case len(p) > maxAnswerHead:
+		c.tooLarge = true
+		return int32(hostfuncs.TooLarge)
+	case c.answered, rawjson.KindOf(p) != rawjson.Object:
+		return int32(hostfuncs.Invalid)
+	}
+	c.head, c.answered = append([]byte(nil), p...), true
+	return 0
+}
+
+func nativeSleep(ctx context.Context, c *Call, _ api.Memory, stack []uint64) int32 {
+	if c.Host.Describing {
+		return int32(hostfuncs.NotAvailable)
+	}
+	interruptible(c.Host.Sleep(ctx, milliseconds(int64(stack[0]))))
+	return 0
+}
+
+// milliseconds is a duration from a guest's number, which may be anything.
+func milliseconds(ms int64) time.Duration {
+	const most = int64(time.Hour / time.Millisecond) // longer than any deadline
+	return time.Duration(min(max(ms, 0), most)) * time.Millisecond
+}
+
+// The bounds of what one call may hold behind handles: open ones in number, and bytes in all.
+const (
+	maxHandles   = 1024
+	maxHeldBytes = 64 << 20
+)
+
+func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+	head, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
+	if !ok {
+		return int32(hostfuncs.BadRange)
+	}
+	body, ok := mem.Read(uint32(stack[2]), uint32(stack[3]))
+	if !ok {
+		return int32(hostfuncs.BadRange)
+	}
+	if len(c.handles) >= maxHandles || c.held >= maxHeldBytes {
+		return int32(hostfuncs.TooLarge)
+	}
+	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
+	respHead, respBody, errno, err := c.Host.SendHTTP(ctx, head, body)
+	interruptible(err)
+	if errno != hostfuncs.OK {
+		return int32(errno)
+	}
+	if respBody == nil {
+		respBody = []byte{}
+	}
+	c.handles = append(c.handles, respHead, respBody)
+	c.held += len(respHead) + len(respBody)
+	return int32(handleFirst) + int32(len(c.handles)) - 2
+}
+
+// interruptible unwinds the guest where err is not nil: its call's context has ended. wazero turns the panic into the
+// error that the call returns; it is the engine's own way for a host function to end a guest.
+func interruptible(err error) {
+	if err != nil {
+		panic(sandbox.Interrupted{Cause: err})
+	}
+}

@@ -1,0 +1,110 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/hostfuncs"
+	"sluice/runtime/abi"
+	"sluice/runtime/manifest"
+	"sluice/runtime/module"
+	"sluice/runtime/sandbox"
+)
+
+// admitted is a module that passed the gate and was compiled.
+type admitted struct {
+	abi  module.ABI
+	code *sandbox.Module // the receiver closes it
+}
+
+// admit checks a module and compiles it. Nothing of it runs.
+func (r *Runtime) admit(ctx context.Context, wasm []byte) (*admitted, error) {
+	m, err := Inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	code, err := r.engine.Compile(ctx, m.Module.WithoutCustom())
+	if err != nil {
+		return nil, refuse(RefusedCompilation, "The module is not valid WebAssembly: "+err.Error()+". Build it again, and check it with `sluice inspect`.")
+	}
+	return &admitted{abi: m.ABI, code: code}, nil
+}
+
+// Inspected is what can be known of a module without running it.
+type Inspected struct {
+	ABI    module.ABI
+	Module *module.Module
+}
+
+// Inspect checks that a module may be installed as far as its bytes tell. The error is a Refusal or of package module.
+func Inspect(wasm []byte) (*Inspected, error) {
+	m, err := module.Parse(wasm, module.DefaultLimits())
+	if err != nil {
+		return nil, refusal(err)
+	}
+	kind, err := m.ABI()
+	if err != nil {
+		return nil, refusal(err)
+	}
+	if kind != module.ABINative {
+		return nil, refuse(RefusedABI, fmt.Sprintf("The module speaks the ABI %q, which this version of Sluice does not run. "+
+			"Build it with a Sluice kit for the native ABI (guest-sdk/ABI.md).", kind))
+	}
+	if err := errors.Join(m.CheckImports(module.NativeHost(), module.WASIHost())); err != nil {
+		return nil, refusal(err)
+	}
+	if err := m.CheckExports(kind); err != nil {
+		return nil, refusal(err)
+	}
+	return &Inspected{ABI: kind, Module: m}, nil
+}
+
+// The bounds of asking a guest for its manifest.
+const (
+	describeDeadline = 10 * time.Second
+	describeOutput   = 1 << 20 // bytes
+)
+
+// manifestOf asks a module what it is.
+func (r *Runtime) manifestOf(ctx context.Context, m *admitted) (*manifest.Manifest, error) {
+	ctx, cancel := context.WithTimeout(ctx, describeDeadline)
+	defer cancel()
+	call := &abi.Call{Host: &hostfuncs.Call{Describing: true}, OutputLimit: describeOutput}
+	text, err := r.describeGuest(ctx, m.code, call)
+	if err != nil {
+		r.logStderr("describe", call)
+		return nil, refuse(RefusedDescribe, "The module failed while it was asked for its manifest: "+err.Error()+
+			". Run `sluice inspect` on it, and see that describe needs nothing but memory.")
+	}
+	parsed, err := manifest.Parse(text)
+	if err != nil {
+		return nil, refuse(RefusedManifest, err.Error())
+	}
+	if _, err := requestedRules(parsed); err != nil {
+		return nil, refuse(RefusedManifest, err.Error())
+	}
+	return parsed, nil
+}
+
+func (r *Runtime) describeGuest(ctx context.Context, m *sandbox.Module, call *abi.Call) ([]byte, error) {
+	i, err := call.Instantiate(ctx, m, r.config.Limits.Memory)
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close()
+	text, err := call.Describe(ctx, i)
+	if _, _, _, tooLarge := call.Output(); err == nil && tooLarge {
+		err = fmt.Errorf("the manifest is larger than %d bytes", describeOutput)
+	}
+	return text, err
+}
+
+// logStderr shows a connector's author what the guest printed. It can hold anything, so that only a development
+// server does it.
+func (r *Runtime) logStderr(what string, call *abi.Call) {
+	if out := call.Stderr(); r.config.Dev && len(out) > 0 {
+		r.config.Logger.Warn("the guest printed", "call", what, "output", string(out))
+	}
+}

@@ -1,0 +1,184 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"sluice/hostfuncs"
+	"sluice/internal/rawjson"
+	"sluice/runtime/abi"
+	"sluice/runtime/envelope"
+	"sluice/runtime/sandbox"
+)
+
+// Call is one execution of a command.
+type Call struct {
+	// ID names the call in logs.
+	ID string
+	// Params is a JSON object: the declared parameters in their declared types, each name once.
+	Params []byte
+	// CallbackURL is where the result of an asynchronous command is wanted; "" means in the answer.
+	CallbackURL string
+	// These are JSON values as the engine sent them, or nil: what the call belongs to.
+	ProcessInstanceID, ProcessModel, TaskID, TaskData []byte
+}
+
+// Execute runs a command and returns what the connector said.
+//
+// # Errors
+//
+// The error is an *envelope.Failure: nobody answered. What it tells the caller says nothing of what the guest did;
+// that is in the log.
+func (r *Runtime) Execute(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
+	c := cmd.connector
+	if !c.acquire() {
+		// The version went out of service since it was looked up. What it said of its parameters may no longer hold.
+		return nil, envelope.Fail(envelope.ConnectorUnavailable, "The connector was replaced while the call came in. Try again.")
+	}
+	defer c.release()
+	if c.unavailable != "" {
+		return nil, envelope.Fail(envelope.ConnectorUnavailable,
+			fmt.Sprintf("The connector %q can't be served; its operator finds the reason in the log and by `sluice list`.", c.name))
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.limits.Deadline)
+	defer cancel()
+	stop := context.AfterFunc(r.running, cancel)
+	defer stop()
+	if err := r.wait(ctx, c); err != nil {
+		return nil, err
+	}
+	defer c.slots.give()
+	return r.run(ctx, cmd, call)
+}
+
+// wait takes a slot of the connector.
+func (r *Runtime) wait(ctx context.Context, c *connector) error {
+	ok, err := c.slots.take(ctx)
+	switch {
+	case ok:
+		return nil
+	case err == nil:
+		f := envelope.Fail(envelope.Overloaded, fmt.Sprintf("The connector %q runs %d calls and %d more wait. Try again later.",
+			c.name, c.limits.Concurrent, c.limits.Queue))
+		f.RetryAfter = time.Second
+		return f
+	case r.running.Err() != nil:
+		return shuttingDown()
+	}
+	return outOfTime(c)
+}
+
+func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
+	c := cmd.connector
+	host := &hostfuncs.Call{HTTP: c.http}
+	entry := &abi.Call{
+		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output,
+	}
+	err := execute(ctx, entry, cmd)
+	head, body, answered, tooLarge := entry.Output()
+	if err != nil || !answered {
+		r.logStderr(cmd.ID, entry)
+	}
+	switch {
+	case err != nil:
+		return nil, r.failed(cmd, call, err)
+	case tooLarge:
+		return nil, envelope.Fail(envelope.OutputTooLarge,
+			fmt.Sprintf("The answer of %s is larger than %d bytes. Ask for less, or raise call.output.", cmd.ID, c.limits.Output))
+	case !answered:
+		return nil, r.crashed(cmd, call, envelope.BadOutput, "it returned without an answer")
+	}
+	answer, err := envelope.Parse(head, body)
+	if err != nil {
+		return nil, r.crashed(cmd, call, envelope.BadOutput, err.Error())
+	}
+	answer.Logs = host.LogLines()
+	return answer, nil
+}
+
+// execute runs the command in a sandbox of its own.
+func execute(ctx context.Context, entry *abi.Call, cmd *Command) error {
+	i, err := entry.Instantiate(ctx, cmd.connector.module, cmd.connector.limits.Memory)
+	if err != nil {
+		return err
+	}
+	defer i.Close()
+	return entry.Execute(ctx, i, cmd.index)
+}
+
+// failed says which way a guest failed.
+func (r *Runtime) failed(cmd *Command, call *Call, err error) error {
+	limits := cmd.connector.limits
+	var fault *sandbox.Fault
+	if !errors.As(err, &fault) {
+		return r.crashed(cmd, call, envelope.Trap, err.Error())
+	}
+	switch fault.Kind {
+	case sandbox.OutOfTime:
+		return outOfTime(cmd.connector)
+	case sandbox.Cancelled:
+		return shuttingDown()
+	case sandbox.OutOfMemory:
+		return envelope.Fail(envelope.MemoryExceeded,
+			fmt.Sprintf("%s needs more than the %d MiB of memory it may use. Send less, or grant the connector more memory.", cmd.ID, limits.Memory>>20))
+	case sandbox.OutOfStack:
+		return envelope.Fail(envelope.DepthExceeded, fmt.Sprintf("%s called itself too deeply. Send data that is nested less, or report it to the connector's author.", cmd.ID))
+	case sandbox.Exited, sandbox.ExitedNormally:
+		return r.crashed(cmd, call, envelope.Exit, fault.Detail)
+	}
+	return r.crashed(cmd, call, envelope.Trap, fault.Detail)
+}
+
+// crashed logs how a guest failed, for its author, and returns what the caller is told.
+func (r *Runtime) crashed(cmd *Command, call *Call, code envelope.Code, detail string) error {
+	r.config.Logger.Warn("a connector crashed", "connector", cmd.Connector(), "command", cmd.ID, "call", call.ID,
+		"reason", string(code), "detail", detail)
+	return envelope.Fail(code, fmt.Sprintf("%s ended without an answer. Its author finds the reason in Sluice's log, under call %s.", cmd.ID, call.ID))
+}
+
+func outOfTime(c *connector) error {
+	return envelope.Fail(envelope.DeadlineExceeded,
+		fmt.Sprintf("The connector %q gave no answer within %s. See whether the service it asks is slow, or grant a longer deadline.", c.name, c.limits.Deadline))
+}
+
+func shuttingDown() error {
+	f := envelope.Fail(envelope.ShuttingDown, "The server is stopping, and the call was not finished. Try again.")
+	f.RetryAfter = time.Second
+	return f
+}
+
+// context is what a guest may know of the call, as guest-sdk/ABI.md has it.
+func (c *Command) context(ctx context.Context, call *Call) []byte {
+	b := make([]byte, 0, 256+len(call.CallbackURL))
+	b = append(b, `{"command":`...)
+	b = rawjson.AppendString(b, c.Spec.Name)
+	b = append(b, `,"connector":`...)
+	b = rawjson.AppendString(b, c.Connector())
+	b = append(b, `,"call_id":`...)
+	b = rawjson.AppendString(b, call.ID)
+	if deadline, ok := ctx.Deadline(); ok {
+		b = append(b, `,"deadline_ms":`...)
+		b = strconv.AppendInt(b, max(time.Until(deadline).Milliseconds(), 0), 10)
+	}
+	if call.CallbackURL != "" {
+		b = append(b, `,"callback_url":`...)
+		b = rawjson.AppendString(b, call.CallbackURL)
+	}
+	b = appendMember(b, `,"process_instance_id":`, call.ProcessInstanceID)
+	b = appendMember(b, `,"process_model_identifier":`, call.ProcessModel)
+	b = appendMember(b, `,"task_id":`, call.TaskID)
+	if c.Spec.TaskData {
+		b = appendMember(b, `,"task_data":`, call.TaskData)
+	}
+	return append(b, '}')
+}
+
+func appendMember(b []byte, name string, value []byte) []byte {
+	if value == nil {
+		return b
+	}
+	return append(append(b, name...), value...)
+}

@@ -1,0 +1,252 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"sluice/hostfuncs"
+	"sluice/hostfuncs/egress"
+	"sluice/runtime/catalog"
+	"sluice/runtime/manifest"
+	"sluice/runtime/sandbox"
+)
+
+// connector is one version of a connector in service.
+type connector struct {
+	name     string
+	entry    catalog.Entry
+	version  catalog.Version
+	commands []*Command // as in the manifest
+
+	// unavailable says why calls can't be served; module is nil then.
+	unavailable string
+	module      *sandbox.Module
+	http        hostfuncs.Doer
+	limits      Limits
+	slots       *slots
+
+	// refs counts the snapshot that serves the connector and the calls that run in it. The last one closes it.
+	refs atomic.Int64
+}
+
+// Command is one command of a connector in service. It is immutable.
+type Command struct {
+	// ID is "connector/command".
+	ID string
+	// Spec is what the manifest says of it. It is not to be changed.
+	Spec *manifest.Command
+
+	connector *connector
+	index     uint32
+}
+
+// Connector is the name of the command's connector.
+func (c *Command) Connector() string { return c.connector.name }
+
+// Limits are the limits of a call of the command.
+func (c *Command) Limits() Limits { return c.connector.limits }
+
+// newConnector returns a connector that is not in service yet, with one reference.
+func (r *Runtime) newConnector(e catalog.Entry, v catalog.Version) *connector {
+	c := &connector{name: e.Name, entry: e, version: v, limits: r.limitsOf(e.Name)}
+	c.slots = newSlots(c.limits.Concurrent, c.limits.Queue)
+	c.refs.Store(1)
+	for i := range v.Manifest.Commands {
+		spec := &v.Manifest.Commands[i]
+		c.commands = append(c.commands, &Command{ID: e.Name + "/" + spec.Name, Spec: spec, connector: c, index: uint32(i)})
+	}
+	return c
+}
+
+// serve gives the connector its code and its way out.
+func (r *Runtime) serve(c *connector, m *sandbox.Module) error {
+	client, err := r.client(c)
+	if err != nil {
+		return err
+	}
+	c.module, c.http = m, client
+	return nil
+}
+
+// client returns the way out of a connector: what it requested, within what it is granted.
+func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
+	requested, err := requestedRules(c.version.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	entries := r.entries(c.name)
+	if len(requested) == 0 || len(entries) == 0 {
+		return hostfuncs.Denied{}, nil
+	}
+	policy, err := egress.NewPolicy(entries, requested)
+	if err != nil {
+		return nil, err
+	}
+	return egress.NewClient(egress.Config{
+		Policy: policy, Guard: r.guard, Sockets: r.sockets,
+		Version: r.config.Version, ResponseLimit: c.limits.Response,
+	}), nil
+}
+
+// acquire claims the connector for a call; false where it has left service and is closed.
+func (c *connector) acquire() bool {
+	for {
+		n := c.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if c.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (c *connector) release() {
+	if c.refs.Add(-1) > 0 {
+		return
+	}
+	if client, ok := c.http.(*egress.Client); ok {
+		client.Close()
+	}
+	if c.module != nil {
+		c.module.Close()
+	}
+}
+
+// snapshot is what is in service at one time. It is immutable once published.
+type snapshot struct {
+	revision   uint64
+	connectors map[string]*connector
+	commands   []*Command // sorted by ID
+}
+
+func (s *snapshot) close() {
+	for _, c := range s.connectors {
+		c.release()
+	}
+}
+
+// publish puts next into service. Connectors that it no longer has are closed with their last call. The caller holds
+// r.changing.
+func (r *Runtime) publish(next *snapshot) {
+	for _, c := range next.connectors {
+		if c.unavailable == "" {
+			next.commands = append(next.commands, c.commands...)
+		}
+	}
+	slices.SortFunc(next.commands, func(a, b *Command) int { return strings.Compare(a.ID, b.ID) })
+	last := r.current.Load()
+	next.revision = last.revision + 1
+	r.current.Store(next)
+	for name, c := range last.connectors {
+		if next.connectors[name] != c {
+			c.release()
+		}
+	}
+}
+
+// with returns a copy of what is in service in which c serves its name, or nothing does where c is nil.
+func (s *snapshot) with(name string, c *connector) *snapshot {
+	next := &snapshot{connectors: maps.Clone(s.connectors)}
+	if next.connectors == nil {
+		next.connectors = make(map[string]*connector)
+	}
+	delete(next.connectors, name)
+	if c != nil {
+		next.connectors[name] = c
+	}
+	return next
+}
+
+// Command returns the command connector/command, and false where no such one is in service.
+func (r *Runtime) Command(connector, command string) (*Command, bool) {
+	c := r.current.Load().connectors[connector]
+	if c == nil {
+		return nil, false
+	}
+	i, ok := c.version.Manifest.CommandIndex(command)
+	if !ok {
+		return nil, false
+	}
+	return c.commands[i], true
+}
+
+// Commands are all commands in service, sorted by ID, and a number that is another whenever they are. The slice is not
+// to be changed.
+func (r *Runtime) Commands() ([]*Command, uint64) {
+	s := r.current.Load()
+	return s.commands, s.revision
+}
+
+// Connector describes an installed connector.
+type Connector struct {
+	Name string
+	// Version is the one in service.
+	Version catalog.Version
+	// Versions are all that are kept, newest first.
+	Versions []catalog.Version
+	Bundled  bool
+	// Unavailable says why the connector's calls can't be served, "" where they can.
+	Unavailable string
+	Grant       Grant
+}
+
+// Connectors are all installed connectors, sorted by name.
+func (r *Runtime) Connectors() []Connector {
+	var out []Connector
+	for _, c := range r.current.Load().connectors {
+		out = append(out, r.describe(c))
+	}
+	slices.SortFunc(out, func(a, b Connector) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (r *Runtime) describe(c *connector) Connector {
+	return Connector{
+		Name: c.name, Version: c.version, Versions: c.entry.Versions, Bundled: c.entry.Bundled,
+		Unavailable: c.unavailable, Grant: r.grants[c.name],
+	}
+}
+
+// Unavailable are the connectors whose calls can't be served, each with the reason.
+func (r *Runtime) Unavailable() map[string]string {
+	out := make(map[string]string)
+	for name, c := range r.current.Load().connectors {
+		if c.unavailable != "" {
+			out[name] = c.unavailable
+		}
+	}
+	return out
+}
+
+// open loads an installed connector. It always returns one: where the module can't be loaded, one that says so.
+func (r *Runtime) open(ctx context.Context, e catalog.Entry) *connector {
+	v, _ := e.Version(e.Active)
+	c := r.newConnector(e, v)
+	wasm, err := r.config.Store.Blob(ctx, v.SHA256)
+	if err == nil {
+		err = r.openModule(ctx, c, wasm)
+	}
+	if err != nil {
+		c.unavailable = err.Error()
+		r.config.Logger.Error("a connector can't be served; push it again",
+			"connector", c.name, "version", v.Manifest.Version, "error", err.Error())
+	}
+	return c
+}
+
+func (r *Runtime) openModule(ctx context.Context, c *connector, wasm []byte) error {
+	m, err := r.admit(ctx, wasm)
+	if err != nil {
+		return fmt.Errorf("the installed module is refused: %w", err)
+	}
+	if err := r.serve(c, m.code); err != nil {
+		m.code.Close()
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/runtime/catalog"
+	"sluice/runtime/manifest"
+)
+
+// Install puts a module into service under the name it describes, in place of an older version of it. When it returns
+// without error the module is durable and takes calls; calls in flight finish on the version they began with. replace
+// allows other content under a version that is installed. A module that is in service already changes nothing.
+//
+// # Errors
+//
+// The error is a *Refusal, or the context's. Nothing has changed then.
+func (r *Runtime) Install(ctx context.Context, wasm []byte, replace bool) (Connector, bool, error) {
+	m, err := r.admit(ctx, wasm)
+	if err != nil {
+		return Connector{}, false, err
+	}
+	c, changed, err := r.install(ctx, wasm, m, replace)
+	if err != nil || !changed {
+		m.code.Close()
+	}
+	if err != nil {
+		return Connector{}, false, refusal(err)
+	}
+	return r.describe(c), changed, nil
+}
+
+// install returns the connector that serves the module. Where it reports no change, that is the one from before.
+func (r *Runtime) install(ctx context.Context, wasm []byte, m *admitted, replace bool) (*connector, bool, error) {
+	described, err := r.manifestOf(ctx, m)
+	if err != nil {
+		return nil, false, err
+	}
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	v := newVersion(wasm, m, described)
+	present := r.current.Load().connectors[described.Name]
+	if present != nil {
+		if present.version.SHA256 == v.SHA256 && present.unavailable == "" {
+			return present, false, nil
+		}
+		if err := mayReplace(present, v, replace); err != nil {
+			return nil, false, err
+		}
+	}
+	c, err := r.record(ctx, v, wasm, false)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := r.serve(c, m.code); err != nil {
+		return nil, false, refuse(RefusedManifest, err.Error())
+	}
+	r.publish(r.current.Load().with(c.name, c))
+	return c, true, nil
+}
+
+func newVersion(wasm []byte, m *admitted, described *manifest.Manifest) catalog.Version {
+	digest := sha256.Sum256(wasm)
+	return catalog.Version{
+		SHA256: hex.EncodeToString(digest[:]), Size: int64(len(wasm)), ABI: string(m.abi),
+		Manifest: described, InstalledAt: time.Now().UTC(),
+	}
+}
+
+func mayReplace(present *connector, v catalog.Version, replace bool) error {
+	if present.entry.Bundled {
+		return refuse(RefusedName, fmt.Sprintf("The name %q belongs to a bundled connector, whose grant is not for others. "+
+			"Give the connector another name in its manifest.", v.Manifest.Name))
+	}
+	for _, old := range present.entry.Versions {
+		if !replace && old.Manifest.Version == v.Manifest.Version && old.SHA256 != v.SHA256 {
+			return refuse(RefusedVersion, fmt.Sprintf("Version %s of %q is installed with other content (sha256 %s…). "+
+				"Raise the version in the manifest, or push with --replace.", old.Manifest.Version, v.Manifest.Name, old.SHA256[:12]))
+		}
+	}
+	return nil
+}
+
+// record makes the version durable as the active one of its name. The caller holds r.changing.
+func (r *Runtime) record(ctx context.Context, v catalog.Version, wasm []byte, bundled bool) (*connector, error) {
+	entry, err := r.config.Store.Get(ctx, v.Manifest.Name)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, err
+	}
+	revision := entry.Revision
+	entry.Name, entry.Bundled = v.Manifest.Name, bundled
+	if _, err := r.config.Store.PutBlob(ctx, wasm); err != nil {
+		return nil, err
+	}
+	entry, err = r.config.Store.CompareAndSwap(ctx, entry.WithVersion(v, catalog.DefaultKeep), revision)
+	if err != nil {
+		return nil, err
+	}
+	return r.newConnector(entry, v), nil
+}
+
+// Remove takes an installed connector out of service and out of the catalog. Calls in flight finish.
+//
+// # Errors
+//
+// The error is a *Refusal. Nothing has changed then.
+func (r *Runtime) Remove(ctx context.Context, name string) error {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	c := r.current.Load().connectors[name]
+	if c == nil {
+		return refuse(RefusedUnknown, fmt.Sprintf("No connector %q is installed. `sluice list` shows those that are.", name))
+	}
+	if c.entry.Bundled {
+		return refuse(RefusedBundled, fmt.Sprintf("%q is bundled with Sluice and can't be removed. A grant without rules keeps it from reaching anything.", name))
+	}
+	if err := r.config.Store.Delete(ctx, name, c.entry.Revision); err != nil {
+		return refusal(err)
+	}
+	r.publish(r.current.Load().with(name, nil))
+	return nil
+}
+
+// openBundled returns a bundled connector ready to serve. What it says of itself is asked once, and kept.
+func (r *Runtime) openBundled(ctx context.Context, name string, wasm []byte, known catalog.Entry) (*connector, error) {
+	m, err := r.admit(ctx, wasm)
+	if err != nil {
+		return nil, fmt.Errorf("the bundled connector %q: %w", name, err)
+	}
+	c, err := r.bundledConnector(ctx, name, wasm, m, known)
+	if err == nil {
+		err = r.serve(c, m.code)
+	}
+	if err != nil {
+		m.code.Close()
+		return nil, fmt.Errorf("the bundled connector %q: %w", name, err)
+	}
+	return c, nil
+}
+
+func (r *Runtime) bundledConnector(ctx context.Context, name string, wasm []byte, m *admitted, known catalog.Entry) (*connector, error) {
+	digest := sha256.Sum256(wasm)
+	if v, ok := known.Version(hex.EncodeToString(digest[:])); ok && known.Bundled && known.Active == v.SHA256 {
+		return r.newConnector(known, v), nil
+	}
+	described, err := r.manifestOf(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if described.Name != name {
+		return nil, fmt.Errorf("it describes itself as %q", described.Name)
+	}
+	if known.Name != "" && !known.Bundled {
+		r.config.Logger.Warn("an uploaded connector had the name of a bundled one, and is no longer served", "connector", name)
+	}
+	return r.record(ctx, newVersion(wasm, m, described), wasm, true)
+}

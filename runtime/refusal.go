@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"errors"
+	"net/http"
+
+	"sluice/runtime/catalog"
+	"sluice/runtime/module"
+)
+
+// Refusal is why a connector was not installed or removed. Nothing has changed.
+type Refusal struct {
+	// Code is stable: one of package module's, or one of those below.
+	Code string
+	// Message says what is wrong and what to do.
+	Message string
+	// Status is the HTTP status that says so.
+	Status int
+}
+
+func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
+
+// The codes of refusals beside those of package module.
+const (
+	RefusedABI         = "unsupported_abi"     // the module speaks an ABI that this version does not run
+	RefusedCompilation = "does_not_compile"    // the module is not valid
+	RefusedDescribe    = "describe_failed"     // the module could not say what it is
+	RefusedManifest    = "invalid_manifest"    // what it said breaks a rule
+	RefusedName        = "name_taken"          // the name belongs to a bundled connector
+	RefusedVersion     = "version_exists"      // the version is installed with other content
+	RefusedUnknown     = "connector_not_found" // there is no such connector
+	RefusedBundled     = "bundled"             // bundled connectors can't be removed
+	RefusedNoSpace     = "no_space"            // the disk is full
+	RefusedStorage     = "storage_failed"      // the disk does not work
+)
+
+func refuse(code, message string) *Refusal {
+	status := http.StatusUnprocessableEntity
+	switch code {
+	case RefusedName, RefusedVersion, RefusedBundled:
+		status = http.StatusConflict
+	case RefusedUnknown:
+		status = http.StatusNotFound
+	case RefusedNoSpace:
+		status = http.StatusInsufficientStorage
+	case RefusedStorage:
+		status = http.StatusServiceUnavailable
+	case string(module.CodeTooLarge):
+		status = http.StatusRequestEntityTooLarge
+	}
+	return &Refusal{Code: code, Message: message, Status: status}
+}
+
+// refusal makes a Refusal of an error of the packages below.
+func refusal(err error) error {
+	var r *Refusal
+	var m *module.Error
+	switch {
+	case err == nil, errors.As(err, &r):
+		return err
+	case errors.As(err, &m):
+		return refuse(string(m.Code), m.Error())
+	case errors.Is(err, catalog.ErrNoSpace):
+		return refuse(RefusedNoSpace, err.Error())
+	}
+	return refuse(RefusedStorage, err.Error())
+}

@@ -1,0 +1,164 @@
+// Package runtime runs connectors: it installs their modules, keeps the catalog of what is installed, and executes
+// calls, each in a sandbox of its own under the connector's grant. It is all that servers and the command line see of
+// what is below.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/hostfuncs/egress"
+	"sluice/runtime/abi"
+	"sluice/runtime/catalog"
+	"sluice/runtime/sandbox"
+)
+
+// Limits bound one call, and how many a connector may have at once.
+type Limits struct {
+	// Deadline is how long a call may take, waiting included. Default 40 s: Spiff Arena gives up after 45.
+	Deadline time.Duration
+	// Memory is how large a guest's memory may grow, in bytes. Default 64 MiB.
+	Memory uint64
+	// Output is how much a guest may write as its answer, in bytes. Default 16 MiB.
+	Output int
+	// Response is how large a response to a guest's HTTP request may be, in bytes. Default 8 MiB.
+	Response int
+	// Concurrent is how many calls of one connector run at once. Default 1,024.
+	Concurrent int
+	// Queue is how many more may wait. Default 1,024.
+	Queue int
+}
+
+// DefaultLimits are the limits where nothing else is said.
+func DefaultLimits() Limits {
+	return Limits{
+		Deadline: 40 * time.Second, Memory: 64 << 20, Output: 16 << 20, Response: 8 << 20,
+		Concurrent: 1024, Queue: 1024,
+	}
+}
+
+// Config is how a Runtime is made.
+type Config struct {
+	// Store keeps what is installed. The runtime does not close it.
+	Store catalog.Store
+	// CacheDir is where compiled code is kept between starts; "" keeps it in memory.
+	CacheDir string
+	// Bundled are the modules of the connectors that come with the binary, by connector name.
+	Bundled map[string][]byte
+	// Limits bound the calls of every connector.
+	Limits Limits
+	// Grants is what the operator allows, by connector name. It replaces the grant a bundled connector is shipped with.
+	Grants map[string]Grant
+	// Dev lets every connector reach private and loopback addresses, for which it has otherwise to be granted.
+	Dev bool
+	// Version is Sluice's own, sent as the User-Agent sluice/<version> where a guest sets none.
+	Version string
+	// MaxSockets bounds the connections that guests have open together.
+	MaxSockets int
+	// Logger takes what operators should know.
+	Logger *slog.Logger
+}
+
+// Runtime runs connectors. It is safe for concurrent use.
+type Runtime struct {
+	config  Config
+	engine  *sandbox.Engine
+	guard   *egress.Guard
+	sockets *egress.Sockets
+	grants  map[string]Grant
+
+	// current is what is installed; calls read it without a lock.
+	current atomic.Pointer[snapshot]
+	// changing is held while the catalog and current are changed together.
+	changing sync.Mutex
+
+	// running ends when calls in flight are to be given up.
+	running context.Context
+	giveUp  context.CancelFunc
+}
+
+// New opens what the store has, installs the bundled connectors, and returns a runtime that can take calls. A
+// connector that can't be loaded is reported and answers connector_unavailable; it does not keep the others from
+// serving. The caller closes the runtime.
+func New(ctx context.Context, c Config) (*Runtime, error) {
+	engine, err := sandbox.NewEngine(ctx, sandbox.Config{CacheDir: c.CacheDir, HostModules: abi.HostModules()})
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{config: c, engine: engine, guard: egress.NewGuard(), sockets: egress.NewSockets(c.MaxSockets)}
+	r.running, r.giveUp = context.WithCancel(context.Background())
+	r.current.Store(&snapshot{})
+	if r.grants, err = effectiveGrants(c); err == nil {
+		err = r.load(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	return r, nil
+}
+
+// load brings everything installed and bundled into service.
+func (r *Runtime) load(ctx context.Context) error {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	entries, err := r.config.Store.List(ctx)
+	if err != nil && !errors.Is(err, catalog.ErrDamaged) {
+		return fmt.Errorf("reading the catalog: %w", err)
+	}
+	if err != nil {
+		r.config.Logger.Error("a part of the catalog is damaged: those connectors are not served", "error", err.Error())
+	}
+	var wait sync.WaitGroup
+	next := &snapshot{connectors: make(map[string]*connector)}
+	var adding sync.Mutex
+	add := func(c *connector) {
+		adding.Lock()
+		defer adding.Unlock()
+		next.connectors[c.name] = c
+	}
+	known := make(map[string]catalog.Entry, len(entries))
+	for _, e := range entries {
+		known[e.Name] = e
+		if _, bundled := r.config.Bundled[e.Name]; bundled {
+			continue
+		}
+		wait.Go(func() { add(r.open(ctx, e)) })
+	}
+	errs := make(chan error, len(r.config.Bundled))
+	for name, wasm := range r.config.Bundled {
+		wait.Go(func() {
+			c, err := r.openBundled(ctx, name, wasm, known[name])
+			if err != nil {
+				errs <- err
+				return
+			}
+			add(c)
+		})
+	}
+	wait.Wait()
+	close(errs)
+	if err := <-errs; err != nil {
+		next.close()
+		return err
+	}
+	r.publish(next)
+	return nil
+}
+
+// Drain gives up the calls in flight; each is answered with shutting_down. It is called when they were given their
+// time.
+func (r *Runtime) Drain() { r.giveUp() }
+
+// Close ends all calls and gives back what the runtime holds. No call may be made any more.
+func (r *Runtime) Close(ctx context.Context) error {
+	r.giveUp()
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	r.publish(&snapshot{})
+	return r.engine.Close(ctx)
+}
