@@ -25,6 +25,7 @@ const (
 const (
 	DeadlineExceeded     Code = "deadline_exceeded"
 	MemoryExceeded       Code = "memory_exceeded"
+	DepthExceeded        Code = "depth_exceeded"
 	OutputTooLarge       Code = "output_too_large"
 	Crashed              Code = "connector_crashed"
 	Overloaded           Code = "overloaded"
@@ -61,6 +62,7 @@ var rules = map[Code]rule{
 	RequestTimeout:       {408, RequestTimeout, false},
 	DeadlineExceeded:     {504, DeadlineExceeded, true},
 	MemoryExceeded:       {500, MemoryExceeded, false},
+	DepthExceeded:        {500, DepthExceeded, false},
 	OutputTooLarge:       {500, OutputTooLarge, false},
 	Trap:                 {500, Crashed, false},
 	Exit:                 {500, Crashed, false},

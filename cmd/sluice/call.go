@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sluice/internal/config"
+	"sluice/runtime"
+	"sluice/runtime/catalog"
+	"sluice/runtime/server"
+
+	"github.com/spf13/cobra"
+	"github.com/valyala/fasthttp/fasthttputil"
+)
+
+func newCall() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "call CONNECTOR/COMMAND",
+		Short: "Execute a command, here or on a server, and print its answer",
+		Long: "Execute a command and print its answer. With --server, a server executes it. Without, this process does: of a\n" +
+			"bundled connector, or of the module given with --module, under the grants of --config.\n\n" +
+			"Exit status 1 where the answer is an error.",
+		Example: "  sluice call example/Example --params '{\"message\": \"hi\"}'\n" +
+			"  sluice call greeter/Greet --module greeter.wasm --params '{\"name\": \"Ada\"}'\n" +
+			"  sluice call http/GetRequest --server http://127.0.0.1:8200 --params '{\"url\": \"https://example.com\"}'",
+		Args: cobra.ExactArgs(1),
+	}
+	params := cmd.Flags().String("params", "{}", "the command's parameters, a JSON object; - reads them from standard input")
+	module := cmd.Flags().String("module", "", "a module to execute the command of, without installing it")
+	asJSON := cmd.Flags().Bool("json", false, "print the answer as it came, without indentation")
+	c := clientFlags(cmd)
+	flags := settingFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if strings.Count(args[0], "/") != 1 {
+			return fmt.Errorf("%q is not CONNECTOR/COMMAND", args[0])
+		}
+		settings, err := flags.load(cmd)
+		if err != nil {
+			return err
+		}
+		return failing(func(cmd *cobra.Command, args []string) error {
+			body, err := paramsOf(*params)
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("server") {
+				stop, err := c.serveHere(settings, *module)
+				if err != nil {
+					return err
+				}
+				defer stop()
+			} else if *module != "" {
+				return fmt.Errorf("--module and --server exclude each other: push the module first")
+			}
+			status, text, err := c.send("POST", "/v1/do/"+args[0], "application/json", body)
+			if err != nil {
+				return err
+			}
+			return show(cmd.OutOrStdout(), status, text, *asJSON)
+		})(cmd, args)
+	}
+	return cmd
+}
+
+func paramsOf(flag string) ([]byte, error) {
+	if flag != "-" {
+		return []byte(flag), nil
+	}
+	return io.ReadAll(os.Stdin)
+}
+
+// serveHere makes the client speak to a server inside this process, so that a call has one way, wherever it runs. The
+// caller stops it.
+func (c *client) serveHere(settings *config.Config, module string) (stop func(), err error) {
+	dir, err := os.MkdirTemp("", "sluice-call-")
+	if err != nil {
+		return nil, err
+	}
+	var undo []func()
+	stop = func() {
+		for i := len(undo) - 1; i >= 0; i-- {
+			undo[i]()
+		}
+	}
+	undo = append(undo, func() { _ = os.RemoveAll(dir) })
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	store, err := catalog.Open(dir, catalog.Options{})
+	if err != nil {
+		return stop, err
+	}
+	undo = append(undo, func() { _ = store.Close() })
+	logger := newLogger("warn")
+	rc := runtimeConfig(settings, store, compiledCache(), logger)
+	if module != "" {
+		rc.Bundled = nil
+	}
+	rt, err := runtime.New(context.Background(), rc)
+	if err != nil {
+		return stop, err
+	}
+	undo = append(undo, func() { _ = rt.Close(context.Background()) })
+	if module != "" {
+		if err := installFile(rt, module); err != nil {
+			return stop, err
+		}
+	}
+	sc := serverConfig(settings, rt, logger)
+	sc.APIKey = ""
+	srv := server.New(sc)
+	ln := fasthttputil.NewInmemoryListener()
+	go func() { _ = srv.Serve(ln) }()
+	undo = append(undo, func() { _ = ln.Close() })
+	c.server = "http://sluice.invalid" // nobody looks the name up
+	c.http = http.Client{Timeout: settings.Limits.Deadline + 5*time.Second, Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() },
+	}}
+	return stop, nil
+}
+
+func installFile(rt *runtime.Runtime, file string) error {
+	wasm, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	_, _, err = rt.Install(context.Background(), wasm, false)
+	return err
+}
+
+// compiledCache is where local calls keep compiled code; "" for memory.
+func compiledCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "sluice", "compiled")
+}
+
+// show prints an answer and returns an error where it is one.
+func show(w io.Writer, status int, text []byte, asJSON bool) error {
+	out := text
+	if !asJSON {
+		var indented bytes.Buffer
+		if json.Indent(&indented, text, "", "  ") == nil {
+			out = indented.Bytes()
+		}
+	}
+	if _, err := fmt.Fprintln(w, strings.TrimRight(string(out), "\n")); err != nil {
+		return err
+	}
+	var answer struct {
+		Error *struct {
+			Code string `json:"error_code"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(text, &answer) == nil && answer.Error != nil {
+		return fmt.Errorf("the command failed: %s (status %d)", answer.Error.Code, status)
+	}
+	if status >= 300 {
+		return fmt.Errorf("the command answered with status %d", status)
+	}
+	return nil
+}

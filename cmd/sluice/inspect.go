@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+
+	"sluice/internal/config"
+	"sluice/runtime"
+	"sluice/runtime/catalog"
+	"sluice/runtime/manifest"
+
+	"github.com/spf13/cobra"
+)
+
+// report is what inspect says of a module.
+type report struct {
+	File        string             `json:"file"`
+	Size        int                `json:"size"`
+	SHA256      string             `json:"sha256"`
+	ABI         string             `json:"abi"`
+	MemoryPages uint32             `json:"initial_memory_pages"`
+	Functions   int                `json:"functions"`
+	Imports     []string           `json:"imports"`
+	Manifest    *manifest.Manifest `json:"manifest"`
+	CustomBytes int                `json:"custom_section_bytes"`
+}
+
+func newInspect() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "inspect FILE.wasm",
+		Short: "Say what a module is, what it asks for, and whether it can be installed",
+		Long: "Say what a module is: its ABI, imports, commands, and the capabilities it requests. The module is checked as an\n" +
+			"upload is, and asked for its manifest in a sandbox that reaches nothing.\n\n" +
+			"Exit status 1, and the reason, where it could not be installed.",
+		Args: cobra.ExactArgs(1),
+	}
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
+		wasm, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		r, err := inspect(args[0], wasm)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		r.print(cmd.OutOrStdout())
+		return nil
+	})
+	return cmd
+}
+
+func inspect(file string, wasm []byte) (*report, error) {
+	inspected, err := runtime.Inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	m := inspected.Module
+	digest := sha256.Sum256(wasm)
+	r := &report{
+		File: file, Size: len(wasm), SHA256: hex.EncodeToString(digest[:]), ABI: string(inspected.ABI), Imports: []string{},
+		Functions: len(m.Functions) - m.ImportedFunctions, MemoryPages: m.Memories[0].Initial,
+	}
+	for _, i := range m.Imports {
+		r.Imports = append(r.Imports, i.Module+"."+i.Name)
+	}
+	for _, c := range m.Customs {
+		r.CustomBytes += c.Size
+	}
+	r.Manifest, err = describe(wasm)
+	return r, err
+}
+
+// describe installs the module in a runtime of its own, which is thrown away.
+func describe(wasm []byte) (*manifest.Manifest, error) {
+	dir, err := os.MkdirTemp("", "sluice-inspect-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	store, err := catalog.Open(dir, catalog.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = store.Close() }()
+	settings, err := config.Load("", func(string) (string, bool) { return "", false }, nil)
+	if err != nil {
+		return nil, err
+	}
+	rc := runtimeConfig(settings, store, compiledCache(), newLogger("error"))
+	rc.Bundled = nil
+	rt, err := runtime.New(context.Background(), rc)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rt.Close(context.Background()) }()
+	c, _, err := rt.Install(context.Background(), wasm, false)
+	if err != nil {
+		return nil, err
+	}
+	return c.Version.Manifest, nil
+}
+
+func (r *report) print(w io.Writer) {
+	m := r.Manifest
+	fmt.Fprintf(w, "%s\n  %s %s: %s\n", r.File, m.Name, m.Version, m.Description)
+	fmt.Fprintf(w, "  ABI %s, %d bytes (%d of them in custom sections), sha256 %s\n", r.ABI, r.Size, r.CustomBytes, r.SHA256)
+	fmt.Fprintf(w, "  %d functions, %d pages of 64 KiB of memory to begin with\n", r.Functions, r.MemoryPages)
+	fmt.Fprintln(w, "commands")
+	for _, c := range m.Commands {
+		fmt.Fprintf(w, "  %s/%s: %s\n", m.Name, c.Name, c.Description)
+		for _, p := range c.Parameters {
+			required := ""
+			if p.Required {
+				required = ", required"
+			}
+			fmt.Fprintf(w, "    %s (%s%s): %s\n", p.ID, p.Type, required, p.Description)
+		}
+	}
+	fmt.Fprintln(w, "requested capabilities")
+	if len(m.Capabilities) == 0 {
+		fmt.Fprintln(w, "  none")
+	}
+	for _, c := range m.Capabilities {
+		fmt.Fprintf(w, "  %s %v: %s\n", c.Name, c.Hosts, c.Reason)
+	}
+	fmt.Fprintln(w, "imports")
+	for _, i := range r.Imports {
+		fmt.Fprintf(w, "  %s\n", i)
+	}
+}

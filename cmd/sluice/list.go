@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+
+	"sluice/runtime/server"
+
+	"github.com/spf13/cobra"
+)
+
+func newList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the connectors that are installed on a server",
+		Args:  cobra.NoArgs,
+	}
+	c := clientFlags(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = failing(func(cmd *cobra.Command, _ []string) error {
+		var answer struct {
+			Connectors []server.ConnectorInfo `json:"connectors"`
+		}
+		if err := c.manage("GET", "/admin/v1/connectors", "", nil, &answer); err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), answer.Connectors)
+		}
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tVERSION\tSHA256\tSTATE\tCOMMANDS")
+		for _, info := range answer.Connectors {
+			fmt.Fprintf(w, "%s\t%s\t%.12s\t%s\t%s\n", info.Name, info.Version, info.SHA256, stateOf(info), strings.Join(info.Commands, " "))
+		}
+		return w.Flush()
+	})
+	return cmd
+}
+
+func stateOf(info server.ConnectorInfo) string {
+	switch {
+	case info.Unavailable != "":
+		return "unavailable"
+	case info.Bundled:
+		return "bundled"
+	}
+	return "installed"
+}
+
+func newRemove() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "remove NAME",
+		Aliases: []string{"rm"},
+		Short:   "Remove a connector from a server",
+		Args:    cobra.ExactArgs(1),
+	}
+	c := clientFlags(cmd)
+	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
+		if err := c.manage("DELETE", "/admin/v1/connectors/"+url.PathEscape(args[0]), "", nil, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is removed\n", args[0])
+		return nil
+	})
+	return cmd
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"sluice/runtime/server"
+
+	"github.com/spf13/cobra"
+)
+
+func newPush() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "push FILE.wasm",
+		Short: "Install a connector on a server, or a new version of one",
+		Long: "Install a connector on a server, or a new version of one. It takes calls at once, without a restart; calls in\n" +
+			"flight finish on the version they began with. A module that is refused changes nothing.",
+		Args: cobra.ExactArgs(1),
+	}
+	c := clientFlags(cmd)
+	replace := cmd.Flags().Bool("replace", false, "allow other content under a version that is installed")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
+		wasm, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		path := "/admin/v1/connectors"
+		if *replace {
+			path += "?replace=true"
+		}
+		var info server.ConnectorInfo
+		if err := c.manage("POST", path, "application/wasm", wasm, &info); err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), info)
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s is in service (sha256 %s)\n", info.Name, info.Version, info.SHA256)
+		for _, name := range info.Commands {
+			fmt.Fprintf(cmd.OutOrStdout(), "  %s/%s\n", info.Name, name)
+		}
+		if len(info.Capabilities) > 0 && len(info.GrantedHTTP) == 0 {
+			fmt.Fprintln(cmd.OutOrStdout(), "It is granted nothing yet. It asks for:")
+			for _, capability := range info.Capabilities {
+				fmt.Fprintf(cmd.OutOrStdout(), "  %s %v: %s\n", capability.Name, capability.Hosts, capability.Reason)
+			}
+		}
+		return nil
+	})
+	return cmd
+}

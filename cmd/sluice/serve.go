@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"sluice/internal/config"
+	"sluice/modules"
+	"sluice/runtime"
+	"sluice/runtime/catalog"
+	"sluice/runtime/server"
+
+	"github.com/spf13/cobra"
+)
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve connectors to workflow engines",
+		Long: "Serve connectors to workflow engines, until SIGTERM or SIGINT; calls in flight are finished first.\n\n" +
+			"Every setting can be a flag, an environment variable, or a line of the file given with --config, in this order of\n" +
+			"precedence. docs/CONFIGURATION.md lists them.",
+		Args: cobra.NoArgs,
+	}
+	flags := settingFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := flags.load(cmd)
+		if err != nil {
+			return err
+		}
+		return failing(func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), c) })(cmd, nil)
+	}
+	return cmd
+}
+
+// flags are the flags of a command that takes settings.
+type flags struct{ file *string }
+
+// settingFlags gives a command a flag for every setting, and --config.
+func settingFlags(cmd *cobra.Command) flags {
+	f := flags{file: cmd.Flags().String("config", "", "configuration file (YAML)")}
+	for _, s := range config.Settings() {
+		doc := s.Doc + " [" + s.Variable() + "]"
+		cmd.Flags().String(s.Flag(), s.Default, doc)
+		if s.Key == "dev" {
+			cmd.Flags().Lookup(s.Flag()).NoOptDefVal = "true"
+		}
+	}
+	return f
+}
+
+func (f flags) load(cmd *cobra.Command) (*config.Config, error) {
+	given := make(map[string]string)
+	for _, s := range config.Settings() {
+		if flag := cmd.Flags().Lookup(s.Flag()); flag.Changed {
+			given[s.Key] = flag.Value.String()
+		}
+	}
+	return config.Load(*f.file, os.LookupEnv, given)
+}
+
+func serve(ctx context.Context, c *config.Config) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	logger := newLogger(c.LogLevel)
+
+	store, err := catalog.Open(c.Data, catalog.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	began := time.Now()
+	rt, err := runtime.New(ctx, runtimeConfig(c, store, filepath.Join(c.Data, "compiled"), logger))
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	defer func() { _ = rt.Close(context.Background()) }()
+
+	srv := server.New(serverConfig(c, rt, logger))
+	for _, w := range srv.Warnings() {
+		logger.Warn(w)
+	}
+	_, commands := rt.Commands()
+	logger.Info("serving", "address", ln.Addr().String(), "version", version, "connectors", len(rt.Connectors()),
+		"catalog_revision", commands, "ready_after_ms", time.Since(began).Milliseconds())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(rt.CountSockets(ln)) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	logger.Info("stopping: no more calls are taken; those in flight are finished", "at_most", c.Drain.String())
+	drain, cancel := context.WithTimeout(context.Background(), c.Drain)
+	defer cancel()
+	err = srv.Shutdown(drain)
+	logger.Info("stopped")
+	return err
+}
+
+func runtimeConfig(c *config.Config, store catalog.Store, cache string, logger *slog.Logger) runtime.Config {
+	return runtime.Config{
+		Store: store, CacheDir: cache, Bundled: modules.Bundled(), Limits: c.Limits, Grants: c.Grants, Dev: c.Dev,
+		Version: version, MaxSockets: c.Sockets, Logger: logger,
+	}
+}
+
+func serverConfig(c *config.Config, rt *runtime.Runtime, logger *slog.Logger) server.Config {
+	return server.Config{
+		Runtime: rt, APIKey: c.APIKey, CORSOrigins: c.CORSOrigins, AdminKey: c.AdminKey,
+		BodyMax: c.BodyMax, BodyBudget: c.BodyBudget, ReadTimeout: c.ReadTimeout, IdleTimeout: c.IdleTimeout,
+		Dev: c.Dev, Version: version, Logger: logger,
+	}
+}
+
+// newLogger returns a logger of JSON lines on standard error.
+func newLogger(level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // the configuration has checked it
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
+}

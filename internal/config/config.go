@@ -1,0 +1,225 @@
+// Package config is what an operator can set: in a file, by environment variables, and by flags. Every scalar setting
+// has all three, under names made from its key; a flag wins over a variable, a variable over the file. Grants are in
+// the file only.
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/runtime"
+)
+
+// Config is a valid set of settings. Field comments are the settings' documentation; docs/CONFIGURATION.md is made of
+// the same table.
+type Config struct {
+	Listen      string
+	Data        string
+	Dev         bool
+	LogLevel    string
+	APIKey      string
+	CORSOrigins []string
+	AdminKey    string
+	Limits      runtime.Limits
+	BodyMax     int64
+	BodyBudget  int64
+	Sockets     int
+	ReadTimeout time.Duration
+	IdleTimeout time.Duration
+	Drain       time.Duration
+	Grants      map[string]runtime.Grant
+}
+
+// Setting is one scalar setting.
+type Setting struct {
+	// Key is its name in the file, with dots between levels. The flag is the key with dashes for dots and
+	// underscores, the variable SLUICE_ and the key in capitals with underscores for dots.
+	Key string
+	// Also are other environment variables with the same meaning, which count after the one made from the key.
+	Also []string
+	// Default is its value where it is not set; "" where that is computed, as Doc says.
+	Default string
+	// Doc says what it does, its unit, and when to change it.
+	Doc string
+
+	set func(c *Config, value string) error
+}
+
+// Flag is the setting's name on the command line.
+func (s Setting) Flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.Key) }
+
+// Variable is the setting's name in the environment.
+func (s Setting) Variable() string {
+	return "SLUICE_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+// Settings are all scalar settings.
+func Settings() []Setting { return settings }
+
+var settings = []Setting{
+	{
+		Key: "listen", Doc: "Address and port to listen on. Without it, HOST (127.0.0.1) and the first that is set of PORT, CONNECTOR_PROXY_PORT and CONNECTOR_PROXY_ASYNC_HTTP_PORT (8200).",
+		set: func(c *Config, v string) error {
+			_, port, err := net.SplitHostPort(v)
+			if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
+				return fmt.Errorf("is not host:port")
+			}
+			c.Listen = v
+			return nil
+		},
+	},
+	{Key: "data", Default: "./data", Doc: "Folder for what is installed. It belongs to one server at a time.", set: text(func(c *Config) *string { return &c.Data })},
+	{
+		Key: "dev", Default: "false", Doc: "For development: every connector may reach private and loopback addresses, and what guests print is logged. Never in production.",
+		set: func(c *Config, v string) (err error) {
+			if c.Dev, err = strconv.ParseBool(v); err != nil {
+				return fmt.Errorf("is neither true nor false")
+			}
+			return nil
+		},
+	},
+	{
+		Key: "log.level", Default: "info", Doc: "What is logged: debug, info (a line a call), warn (failures only), error.",
+		set: func(c *Config, v string) error {
+			switch v {
+			case "debug", "info", "warn", "error":
+				c.LogLevel = v
+				return nil
+			}
+			return fmt.Errorf("is not one of debug, info, warn, error")
+		},
+	},
+	{
+		Key: "spiff.api_key", Also: []string{"CONNECTOR_PROXY_API_KEY"}, Doc: "Key that callers of /v1 must send as Spiff-Connector-Proxy-Api-Key. Not set: no key is asked for.",
+		set: func(c *Config, v string) error {
+			if v == "" {
+				return fmt.Errorf("is empty: set a key, or unset it to let everybody in who reaches the port")
+			}
+			c.APIKey = v
+			return nil
+		},
+	},
+	{
+		Key: "spiff.cors_origins", Also: []string{"CONNECTOR_PROXY_CORS_ORIGINS"}, Doc: "Origins, separated by commas, whose pages may call /v1 from a browser; * for any.",
+		set: func(c *Config, v string) error {
+			c.CORSOrigins = nil
+			for _, origin := range strings.Split(v, ",") {
+				if origin = strings.TrimSpace(origin); origin != "" {
+					c.CORSOrigins = append(c.CORSOrigins, origin)
+				}
+			}
+			return nil
+		},
+	},
+	{
+		Key: "admin.key", Doc: "Key for management (upload, list, remove), sent as Authorization: Bearer. Not set: management works from this machine only.",
+		set: func(c *Config, v string) error {
+			if v == "" {
+				return fmt.Errorf("is empty: set a key, or unset it to allow management from this machine only")
+			}
+			c.AdminKey = v
+			return nil
+		},
+	},
+	{Key: "call.deadline", Default: "40s", Doc: "How long a call may take. Spiff Arena gives up after 45 s.", set: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.Limits.Deadline })},
+	{
+		Key: "call.memory", Default: "64MiB", Doc: "How large a guest's memory may grow, where its grant says nothing.",
+		set: size(64<<10, 4<<30, func(c *Config, n int64) { c.Limits.Memory = uint64(n) }),
+	},
+	{Key: "call.output", Default: "16MiB", Doc: "How much a guest may answer.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Output = int(n) })},
+	{Key: "call.response", Default: "8MiB", Doc: "How large a response to a guest's request may be, where its grant says nothing.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Response = int(n) })},
+	{Key: "pool.max", Default: "1024", Doc: "How many calls of one connector run at once.", set: count(1, 1<<20, func(c *Config) *int { return &c.Limits.Concurrent })},
+	{Key: "pool.queue", Default: "1024", Doc: "How many more calls of one connector may wait; beyond it the answer is 503.", set: count(0, 1<<20, func(c *Config) *int { return &c.Limits.Queue })},
+	{Key: "body.max", Default: "64MiB", Doc: "How large a request's body may be.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.BodyMax = n })},
+	{Key: "body.budget", Doc: "How many bytes of request bodies may be in memory at once; beyond it the answer is 503. Default: a quarter of the memory available at start.", set: size(1<<20, 1<<40, func(c *Config, n int64) { c.BodyBudget = n })},
+	{Key: "sockets", Doc: "How many connections the server and its guests may have open together. Default: 80 % of the limit on open files.", set: count(16, 1<<24, func(c *Config) *int { return &c.Sockets })},
+	{Key: "http.read_timeout", Default: "60s", Doc: "How long a client may take to send a request.", set: duration(time.Second, func(c *Config) *time.Duration { return &c.ReadTimeout })},
+	{Key: "http.idle_timeout", Default: "75s", Doc: "How long a connection is kept between requests.", set: duration(time.Second, func(c *Config) *time.Duration { return &c.IdleTimeout })},
+	{Key: "drain", Default: "45s", Doc: "How long calls in flight get to finish after SIGTERM; then they are answered with 503.", set: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.Drain })},
+}
+
+// portVariables are where the references' port may stand, in the order in which they count.
+var portVariables = []string{"PORT", "CONNECTOR_PROXY_PORT", "CONNECTOR_PROXY_ASYNC_HTTP_PORT"}
+
+// Load returns the settings of the file at path ("" for none), the environment and the flags, which are given by key.
+// The error names the setting by the name under which it was set.
+func Load(path string, getenv func(string) (string, bool), flags map[string]string) (*Config, error) {
+	c := &Config{}
+	for _, s := range settings {
+		if s.Default != "" {
+			if err := s.set(c, s.Default); err != nil {
+				return nil, fmt.Errorf("the default of %s %w", s.Key, err)
+			}
+		}
+	}
+	file := map[string]string{}
+	if path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("the configuration file: %w", err)
+		}
+		if file, c.Grants, err = parseFile(text); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	for _, s := range settings {
+		name, value, ok := s.find(flags, getenv, file)
+		if s.Key == "listen" && name != "--listen" && name != s.Variable() {
+			value, ok = listenFromEnvironment(getenv, value, ok)
+		}
+		if !ok {
+			continue
+		}
+		if err := s.set(c, value); err != nil {
+			return nil, fmt.Errorf("%s %w", name, err)
+		}
+	}
+	return c, c.fill()
+}
+
+// find returns where the setting is set, under which name, and to what.
+func (s Setting) find(flags map[string]string, getenv func(string) (string, bool), file map[string]string) (name, value string, ok bool) {
+	if value, ok = flags[s.Key]; ok {
+		return "--" + s.Flag(), value, true
+	}
+	for _, name := range append([]string{s.Variable()}, s.Also...) {
+		if value, ok = getenv(name); ok {
+			return name, value, true
+		}
+	}
+	value, ok = file[s.Key]
+	return s.Key, value, ok
+}
+
+func listenFromEnvironment(getenv func(string) (string, bool), file string, inFile bool) (string, bool) {
+	host, hostSet := getenv("HOST")
+	port, portSet := "", false
+	for _, name := range portVariables {
+		if port, portSet = getenv(name); portSet && port != "" {
+			break
+		}
+	}
+	if !hostSet && !portSet && inFile {
+		return file, true
+	}
+	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), cmp.Or(port, "8200")), true
+}
+
+// fill computes the defaults that depend on the machine.
+func (c *Config) fill() error {
+	if c.BodyBudget == 0 {
+		c.BodyBudget = max(availableMemory()/4, 64<<20)
+	}
+	if c.BodyBudget < c.BodyMax {
+		return fmt.Errorf("body.budget (%d bytes) is less than body.max (%d): no body of that size could ever be read", c.BodyBudget, c.BodyMax)
+	}
+	if c.Sockets == 0 {
+		c.Sockets = openFiles() * 8 / 10
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"sluice/internal/nearest"
+	"sluice/runtime"
+	"sluice/runtime/manifest"
+
+	"github.com/goccy/go-yaml"
+)
+
+// grantsKey is the one key of the file that is no scalar.
+const grantsKey = "grants"
+
+// parseFile reads the configuration file: scalar settings by key, and grants.
+func parseFile(text []byte) (map[string]string, map[string]runtime.Grant, error) {
+	var document map[string]any
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		// The library quotes the line at fault, which may hold a key; its position is enough.
+		return nil, nil, fmt.Errorf("not valid YAML: %s", positionOf(err))
+	}
+	grants, err := parseGrants(document[grantsKey])
+	if err != nil {
+		return nil, nil, err
+	}
+	delete(document, grantsKey)
+	scalars := make(map[string]string)
+	if err := flatten(scalars, "", document); err != nil {
+		return nil, nil, err
+	}
+	return scalars, grants, nil
+}
+
+func positionOf(err error) string {
+	if e, ok := err.(yaml.Error); ok && e.GetToken() != nil {
+		at := e.GetToken().Position
+		return fmt.Sprintf("line %d, column %d: %s", at.Line, at.Column, e.GetMessage())
+	}
+	return "the document is not a mapping of settings"
+}
+
+// flatten collects the scalars under their dotted keys.
+func flatten(out map[string]string, prefix string, level map[string]any) error {
+	for _, name := range slices.Sorted(maps.Keys(level)) {
+		key := prefix + name
+		switch v := level[name].(type) {
+		case map[string]any:
+			if err := flatten(out, key+".", v); err != nil {
+				return err
+			}
+			continue
+		case nil:
+			out[key] = ""
+		case []any:
+			return fmt.Errorf("%s is a list, and takes one value", key)
+		default:
+			out[key] = fmt.Sprint(v)
+		}
+		if !known(key) {
+			return unknownKey(key, settingKeys())
+		}
+	}
+	return nil
+}
+
+func known(key string) bool {
+	return slices.ContainsFunc(settings, func(s Setting) bool { return s.Key == key })
+}
+
+func settingKeys() []string {
+	keys := []string{grantsKey}
+	for _, s := range settings {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
+
+func unknownKey(key string, keys []string) error {
+	if near := nearest.Name(key, keys); near != "" {
+		return fmt.Errorf("there is no setting %q; did you mean %q?", key, near)
+	}
+	return fmt.Errorf("there is no setting %q; docs/CONFIGURATION.md lists them", key)
+}
+
+// parseGrants reads grants: a mapping of connector names to what each is allowed.
+func parseGrants(v any) (map[string]runtime.Grant, error) {
+	if v == nil {
+		return nil, nil
+	}
+	all, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("grants must be a mapping of connector names")
+	}
+	grants := make(map[string]runtime.Grant, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !manifest.ValidName(name) {
+			return nil, fmt.Errorf("grants: %q is no connector's name", name)
+		}
+		fields, ok := all[name].(map[string]any)
+		if !ok && all[name] != nil {
+			return nil, fmt.Errorf("grants.%s must be a mapping", name)
+		}
+		g, err := parseGrant(fields)
+		if err != nil {
+			return nil, fmt.Errorf("grants.%s.%w", name, err)
+		}
+		grants[name] = g
+	}
+	return grants, nil
+}
+
+var grantKeys = []string{"http", "addresses", "memory", "response", "deadline"}
+
+func parseGrant(fields map[string]any) (g runtime.Grant, err error) {
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		v := fields[key]
+		switch key {
+		case "http":
+			g.HTTP, err = list(v)
+		case "addresses":
+			g.Addresses, err = list(v)
+		case "memory":
+			var n int64
+			n, err = parseSize(fmt.Sprint(v), 64<<10, 4<<30)
+			g.Memory = uint64(n)
+		case "response":
+			var n int64
+			n, err = parseSize(fmt.Sprint(v), 1<<10, 1<<30)
+			g.Response = int(n)
+		case "deadline":
+			g.Deadline, err = parseDuration(fmt.Sprint(v), time.Millisecond)
+		default:
+			return g, fmt.Errorf("%s: %w", key, unknownKey(key, grantKeys))
+		}
+		if err != nil {
+			return g, fmt.Errorf("%s %w", key, err)
+		}
+	}
+	return g, nil
+}
+
+func list(v any) ([]string, error) {
+	items, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("must be a list")
+	}
+	out := make([]string, len(items))
+	for i, item := range items {
+		if out[i], ok = item.(string); !ok {
+			return nil, fmt.Errorf("must be a list of texts")
+		}
+	}
+	return out, nil
+}

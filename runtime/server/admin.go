@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"time"
+
+	"sluice/runtime"
+	"sluice/runtime/envelope"
+	"sluice/runtime/manifest"
+
+	"github.com/valyala/fasthttp"
+)
+
+// ConnectorInfo is an installed connector as the management API shows it.
+type ConnectorInfo struct {
+	Name         string                `json:"name"`
+	Version      string                `json:"version"`
+	SHA256       string                `json:"sha256"`
+	Size         int64                 `json:"size"`
+	ABI          string                `json:"abi"`
+	InstalledAt  time.Time             `json:"installed_at"`
+	Bundled      bool                  `json:"bundled"`
+	Unavailable  string                `json:"unavailable,omitempty"`
+	Description  string                `json:"description,omitempty"`
+	Commands     []string              `json:"commands"`
+	Capabilities []manifest.Capability `json:"capabilities"`
+	GrantedHTTP  []string              `json:"granted_http"`
+	// Kept are the versions that are kept beside the one in service, newest first.
+	Kept []KeptVersion `json:"kept"`
+}
+
+// KeptVersion is an installed version that is not in service.
+type KeptVersion struct {
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+func infoOf(c runtime.Connector) ConnectorInfo {
+	m := c.Version.Manifest
+	info := ConnectorInfo{
+		Name: c.Name, Version: m.Version, SHA256: c.Version.SHA256, Size: c.Version.Size, ABI: c.Version.ABI,
+		InstalledAt: c.Version.InstalledAt, Bundled: c.Bundled, Unavailable: c.Unavailable, Description: m.Description,
+		Commands: []string{}, Capabilities: append([]manifest.Capability{}, m.Capabilities...),
+		GrantedHTTP: append([]string{}, c.Grant.HTTP...), Kept: []KeptVersion{},
+	}
+	for _, command := range m.Commands {
+		info.Commands = append(info.Commands, command.Name)
+	}
+	for _, v := range c.Versions {
+		if v.SHA256 != info.SHA256 {
+			info.Kept = append(info.Kept, KeptVersion{Version: v.Manifest.Version, SHA256: v.SHA256})
+		}
+	}
+	return info
+}
+
+func (s *Server) adminList(ctx *fasthttp.RequestCtx) {
+	list := []ConnectorInfo{}
+	for _, c := range s.config.Runtime.Connectors() {
+		list = append(list, infoOf(c))
+	}
+	s.json(ctx, fasthttp.StatusOK, map[string]any{"connectors": list})
+}
+
+func (s *Server) adminShow(ctx *fasthttp.RequestCtx) {
+	name, _ := ctx.UserValue("name").(string)
+	for _, c := range s.config.Runtime.Connectors() {
+		if c.Name == name {
+			s.json(ctx, fasthttp.StatusOK, infoOf(c))
+			return
+		}
+	}
+	s.refuse(ctx, fasthttp.StatusNotFound, runtime.RefusedUnknown, "No connector of that name is installed. GET /admin/v1/connectors lists those that are.")
+}
+
+// contentWasm is the media type of a module.
+const contentWasm = "application/wasm"
+
+// adminInstall installs the module that is the request's body: 201 where something is in service that was not, 200
+// where it was already. ?replace=true allows other content under an installed version.
+func (s *Server) adminInstall(ctx *fasthttp.RequestCtx) {
+	media, _, err := mime.ParseMediaType(string(ctx.Request.Header.ContentType()))
+	if err != nil || media != contentWasm {
+		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be a module, with Content-Type: "+contentWasm+".")
+		return
+	}
+	body, done, err := s.readBody(ctx)
+	var failure *envelope.Failure
+	if errors.As(err, &failure) {
+		s.refuse(ctx, failure.Code.Status(), string(failure.Code), failure.Message)
+		return
+	}
+	defer done()
+	c, changed, err := s.config.Runtime.Install(context.Background(), body, string(ctx.QueryArgs().Peek("replace")) == "true")
+	if err != nil {
+		s.refused(ctx, "install", "", err)
+		return
+	}
+	status := fasthttp.StatusOK
+	if changed {
+		status = fasthttp.StatusCreated
+		s.audit(ctx, "install", c.Name, "version", c.Version.Manifest.Version, "sha256", c.Version.SHA256)
+	}
+	s.json(ctx, status, infoOf(c))
+}
+
+func (s *Server) adminRemove(ctx *fasthttp.RequestCtx) {
+	name, _ := ctx.UserValue("name").(string)
+	if err := s.config.Runtime.Remove(context.Background(), name); err != nil {
+		s.refused(ctx, "remove", name, err)
+		return
+	}
+	s.audit(ctx, "remove", name)
+	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+// refused answers a change that was not made.
+func (s *Server) refused(ctx *fasthttp.RequestCtx, action, name string, err error) {
+	var r *runtime.Refusal
+	if !errors.As(err, &r) {
+		r = &runtime.Refusal{Code: string(envelope.Internal), Message: "The change failed: " + err.Error() + ".", Status: fasthttp.StatusInternalServerError}
+	}
+	s.audit(ctx, action+" refused", name, "code", r.Code)
+	s.refuse(ctx, r.Status, r.Code, r.Message)
+}
+
+// audit notes what an operator changed, or tried to.
+func (s *Server) audit(ctx *fasthttp.RequestCtx, action, connector string, more ...any) {
+	s.config.Logger.Info(fmt.Sprintf("management: %s", action),
+		append([]any{"connector", connector, "peer", ctx.RemoteIP().String()}, more...)...)
+}

@@ -1,0 +1,54 @@
+package server
+
+import (
+	"time"
+
+	"sluice/runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttpadaptor"
+)
+
+// metrics counts calls for Prometheus. Labels are names of installed commands and codes of ours, so that no caller can
+// make series.
+type metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	page     fasthttp.RequestHandler
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_calls_total",
+			Help: "Calls of commands, by what became of them: ok, error (the connector's own), or a code.",
+		}, []string{"connector", "command", "outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "sluice_call_duration_seconds",
+			Help:    "Duration of calls from the request's headers to its answer.",
+			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 40},
+		}, []string{"connector", "command"}),
+	}
+	m.registry.MustRegister(m.calls, m.seconds,
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler, collectors.MetricsGC)),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.page = fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return m
+}
+
+// observe counts one call. cmd is nil where there was no such command.
+func (m *metrics) observe(cmd *runtime.Command, outcome string, took time.Duration) {
+	if cmd == nil {
+		m.calls.WithLabelValues("", "", outcome).Inc()
+		return
+	}
+	m.calls.WithLabelValues(cmd.Connector(), cmd.Spec.Name, outcome).Inc()
+	m.seconds.WithLabelValues(cmd.Connector(), cmd.Spec.Name).Observe(took.Seconds())
+}
+
+func (s *Server) showMetrics(ctx *fasthttp.RequestCtx) { s.metrics.page(ctx) }

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"strings"
+
+	"sluice/runtime/envelope"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+)
+
+// rule is who may call a route.
+type rule int
+
+const (
+	// everybody: nothing is asked for.
+	everybody rule = iota
+	// engine: the Spiff key, where one is configured.
+	engine
+	// operator: the admin key, or this machine where none is configured.
+	operator
+)
+
+// route is one thing that the server answers. The rule is here a second time, beside ruleOf, so that a test can hold
+// one against the other: a route that nobody thought about fails it.
+type route struct {
+	method, path string
+	rule         rule
+	handler      fasthttp.RequestHandler
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{"GET", "/", everybody, s.home},
+		{"GET", "/liveness", everybody, s.liveness},
+		{"HEAD", "/liveness", everybody, s.liveness},
+		{"GET", "/v1/liveness", everybody, s.liveness},
+		{"GET", "/readiness", everybody, s.readiness},
+		{"HEAD", "/readiness", everybody, s.readiness},
+		{"GET", "/openapi.json", everybody, s.openAPI},
+		{"GET", "/v1/commands", engine, s.listCommands},
+		{"GET", "/v1/auths", engine, s.auths},
+		{"POST", "/v1/do/{connector}/{command}", engine, s.do},
+		{"GET", "/metrics", operator, s.showMetrics},
+		{"GET", "/admin/v1/connectors", operator, s.adminList},
+		{"POST", "/admin/v1/connectors", operator, s.adminInstall},
+		{"GET", "/admin/v1/connectors/{name}", operator, s.adminShow},
+		{"DELETE", "/admin/v1/connectors/{name}", operator, s.adminRemove},
+	}
+}
+
+// ruleOf says who may send anything to a normalised path, routed or not: a caller without a key learns nothing of what
+// is behind it.
+func ruleOf(path string) rule {
+	switch {
+	case path == "/v1/commands", path == "/v1/auths", under(path, "/v1/do"):
+		return engine
+	case path == "/metrics", under(path, "/admin"):
+		return operator
+	}
+	return everybody
+}
+
+func under(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, folder+"/")
+}
+
+// isSpiff says whether CORS applies to the path.
+func isSpiff(path string) bool { return under(path, "/v1") || path == "/liveness" }
+
+func (s *Server) newRouter() *router.Router {
+	r := router.New()
+	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
+	r.NotFound = func(ctx *fasthttp.RequestCtx) {
+		message := "There is nothing here. GET /v1/commands lists what can be executed."
+		if under(string(ctx.Path()), "/v1/auth") {
+			message = "Browser sign-in is not part of the protocol."
+		}
+		s.fail(ctx, envelope.Fail(envelope.NotFound, message))
+	}
+	r.MethodNotAllowed = func(ctx *fasthttp.RequestCtx) { // the router has set Allow
+		s.fail(ctx, envelope.Fail(envelope.MethodNotAllowed, "This path does not take this method; Allow names those it takes."))
+	}
+	for _, x := range s.routes() {
+		r.Handle(x.method, x.path, x.handler)
+	}
+	return r
+}

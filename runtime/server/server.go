@@ -1,0 +1,169 @@
+// Package server speaks HTTP to engines and operators. It reads requests, asks the runtime, and writes answers; what a
+// protocol demands of both is here, a file each, and nothing of how connectors run.
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"sluice/runtime"
+	"sluice/runtime/envelope"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+)
+
+// Executor runs commands: a *runtime.Runtime, or what a benchmark puts in its place to see what sandboxes cost.
+type Executor interface {
+	Command(connector, command string) (*runtime.Command, bool)
+	Commands() ([]*runtime.Command, uint64)
+	Execute(ctx context.Context, cmd *runtime.Command, call *runtime.Call) (*envelope.Answer, error)
+}
+
+// Config is how a Server is made.
+type Config struct {
+	// Runtime is what management works on. Required.
+	Runtime *runtime.Runtime
+	// Executor runs the calls; nil means Runtime.
+	Executor Executor
+	// APIKey is asked for on /v1; "" asks for none.
+	APIKey string
+	// CORSOrigins are the origins whose pages may call /v1; "*" is any.
+	CORSOrigins []string
+	// AdminKey is asked for on management routes; "" restricts them to this machine.
+	AdminKey string
+	// BodyMax bounds a request's body, BodyBudget all bodies that are in memory at once; both in bytes.
+	BodyMax, BodyBudget int64
+	// ReadTimeout bounds how long a client takes to send a request, IdleTimeout how long a connection waits for one.
+	ReadTimeout, IdleTimeout time.Duration
+	// Dev is said in warnings only.
+	Dev bool
+	// Version is Sluice's own.
+	Version string
+	// Logger takes a line for each call at Info, and at Warn for those that failed.
+	Logger *slog.Logger
+}
+
+// The bounds of a connection that are not settings.
+const (
+	maxHeaderBytes = 32 << 10
+	writeTimeout   = 60 * time.Second
+)
+
+// Server serves HTTP. It is safe for concurrent use.
+type Server struct {
+	config   Config
+	executor Executor
+	http     *fasthttp.Server
+	router   *router.Router
+	metrics  *metrics
+	callIDs  callIDs
+	bodies   budget
+	draining atomic.Bool
+
+	apiKey, adminKey [sha256.Size]byte
+	commands         atomic.Pointer[commandsPage]
+}
+
+// New returns a server that is not serving yet.
+func New(c Config) *Server {
+	s := &Server{
+		config: c, executor: c.Executor, metrics: newMetrics(), callIDs: newCallIDs(), bodies: budget{max: c.BodyBudget},
+		apiKey: sha256.Sum256([]byte(c.APIKey)), adminKey: sha256.Sum256([]byte(c.AdminKey)),
+	}
+	if s.executor == nil {
+		s.executor = c.Runtime
+	}
+	s.router = s.newRouter()
+	s.http = &fasthttp.Server{
+		Handler:               s.handle,
+		ErrorHandler:          s.readError,
+		ReadTimeout:           c.ReadTimeout,
+		WriteTimeout:          writeTimeout,
+		IdleTimeout:           c.IdleTimeout,
+		ReadBufferSize:        maxHeaderBytes,
+		MaxRequestBodySize:    int(c.BodyMax),
+		StreamRequestBody:     true, // so that a caller without a key is refused before its body is read
+		CloseOnShutdown:       true,
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		NoDefaultDate:         true,
+		SecureErrorLogMessage: true,
+		Logger:                quiet{},
+
+		DisablePreParseMultipartForm: true,
+	}
+	return s
+}
+
+// Serve answers connections of ln until Shutdown.
+func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(ln) }
+
+// Shutdown stops taking connections and waits for the calls in flight. When ctx ends first it gives them up, answers
+// them with shutting_down, and waits a moment for those answers to leave.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	err := s.http.ShutdownWithContext(ctx)
+	if err == nil {
+		return nil
+	}
+	s.config.Runtime.Drain()
+	last, cancel := context.WithTimeout(context.Background(), giveUpTime)
+	defer cancel()
+	if err := s.http.ShutdownWithContext(last); err != nil {
+		return fmt.Errorf("some calls did not end: %w", err)
+	}
+	return nil
+}
+
+// giveUpTime is how long calls that were given up may still take to be answered.
+const giveUpTime = 2 * time.Second
+
+// handle is every request's way in: what must hold for all of them, before a route is looked for.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	defer s.recovered(ctx)
+	if badFraming(&ctx.Request.Header) {
+		s.fail(ctx, envelope.Fail(envelope.BadFraming, "The request has both Content-Length and Transfer-Encoding. Send one of them."))
+		ctx.SetConnectionClose()
+		return
+	}
+	uri := ctx.Request.URI()
+	// The router goes by the path as it was sent. It gets the one that the checks below have seen instead: decoded
+	// once, without empty, "." or ".." segments.
+	uri.SetPathBytes(append([]byte(nil), uri.Path()...))
+	path := string(uri.Path())
+	if isSpiff(path) {
+		s.allowOrigin(ctx)
+	}
+	if ctx.IsOptions() && isSpiff(path) {
+		s.preflight(ctx, path)
+		return
+	}
+	if !s.admitted(ctx, ruleOf(path)) {
+		return
+	}
+	if ctx.IsPost() && !s.originAllowed(ctx) {
+		s.fail(ctx, envelope.Fail(envelope.OriginNotAllowed, "Pages of this origin may not send requests here. Its operator can allow the origin by CONNECTOR_PROXY_CORS_ORIGINS."))
+		return
+	}
+	s.router.Handler(ctx)
+}
+
+func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
+	if v := recover(); v != nil {
+		s.config.Logger.Error("a request handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		s.fail(ctx, envelope.Fail(envelope.Internal, "The server failed on this request. Its operator finds the reason in the log."))
+	}
+}
+
+// quiet drops what fasthttp logs: it quotes requests.
+type quiet struct{}
+
+// Printf implements fasthttp.Logger.
+func (quiet) Printf(string, ...any) {}
