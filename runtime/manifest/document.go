@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"sluice/internal/nearest"
 )
 
 const (
@@ -188,7 +190,7 @@ func suggest(key string, members []member) string {
 	for i, m := range members {
 		names[i] = m.name
 	}
-	if n := nearest(key, names); n != "" {
+	if n := nearest.Name(key, names); n != "" {
 		return "did you mean " + quote(n) + "?"
 	}
 	return "known are " + strings.Join(names, ", ")

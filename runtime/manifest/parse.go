@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"sluice/internal/nearest"
 )
 
 const (
@@ -183,7 +185,7 @@ func (d *document) oneOf(first json.Token, what string, known []string) string {
 			return s
 		}
 	}
-	if n := nearest(s, known); n != "" {
+	if n := nearest.Name(s, known); n != "" {
 		d.report("is the unknown " + what + " " + quote(s) + "; did you mean " + quote(n) + "?")
 	} else {
 		d.report("is the unknown " + what + " " + quote(s) + "; known are " + strings.Join(known, ", "))

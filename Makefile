@@ -1,0 +1,74 @@
+# Targets that people use. `make help` lists them.
+
+export CGO_ENABLED := 0
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO_SOURCES  := $(shell find cmd runtime hostfuncs internal modules guest-sdk/go testdata/guests -name '*.go' 2>/dev/null) go.mod go.sum
+GUESTS      := example probe greeter greeter-v2 misbehave
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: build ## serve on port 8200 with the bundled connectors (ARGS adds flags)
+	./bin/sluice serve $(ARGS)
+
+.PHONY: build
+build: bin/sluice bin/probe.wasm ## bin/sluice, static, and the guests of the tests
+
+bin/sluice: modules/built/example.wasm modules/http/http.wasm $(GO_SOURCES) runtime/server/openapi.json
+	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/sluice
+
+modules/built/example.wasm: bin/guests/example.wasm
+	cp $< $@
+
+bin/probe.wasm: bin/guests/probe.wasm
+	cp $< $@
+
+bin/guests/%.wasm: modules/build-go.sh $(GO_SOURCES)
+	sh modules/build-go.sh bin/guests $*
+
+.PHONY: guests
+guests: $(GUESTS:%=bin/guests/%.wasm)
+
+.PHONY: test
+test: build guests ## the fast tests
+	go test ./...
+
+.PHONY: race
+race: build guests ## the fast tests under the race detector, which needs a C compiler
+	CGO_ENABLED=1 go test -race ./...
+
+.PHONY: cases
+cases: build ## replay the recorded calls of the reference servers (needs Python 3.11)
+	sh testdata/conformance/run.sh
+
+.PHONY: check
+check: ## format, vet, staticcheck, and the locks of committed modules
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
+	go vet ./...
+	GOOS=wasip1 GOARCH=wasm go vet ./guest-sdk/go/... ./modules/example/... ./testdata/guests/...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+
+.PHONY: modules
+modules: ## rebuild the committed modules (needs make toolchains)
+	sh modules/build-rust.sh build
+
+.PHONY: check-modules
+check-modules: ## rebuild the committed modules elsewhere and compare
+	sh modules/build-rust.sh check
+
+.PHONY: toolchains
+toolchains: ## install what builds the guests that are not in Go (Debian, as root)
+	sh scripts/toolchain-rust.sh
+
+.PHONY: bench
+bench: build ## measure, and write benchmarks/RESULTS.md
+	go run ./benchmarks/e2e
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser for a minute each (FUZZTIME changes that)
+	sh scripts/fuzz.sh $(or $(FUZZTIME),1m)

@@ -1,0 +1,164 @@
+package sluicetest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"sluice/guest-sdk/go/abi"
+	"sluice/runtime/manifest"
+)
+
+// host is the host's side of one call, or of describing.
+type host struct {
+	t         testing.TB
+	call      Call
+	mayHTTP   bool
+	executing bool
+	open      map[uint32][]byte
+	next      uint32
+	now, end  time.Time
+	maxOutput int
+
+	body  []byte
+	head  []byte
+	logs  []Line
+	ended string
+}
+
+func newHost(t testing.TB, m *manifest.Manifest, command string, call Call) *host {
+	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
+	h.mayHTTP = slices.ContainsFunc(m.Capabilities, func(c manifest.Capability) bool { return c.Name == "http" })
+	if h.now.IsZero() {
+		h.now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if h.maxOutput == 0 {
+		h.maxOutput = 16 << 20
+	}
+	h.end = h.now.Add(call.deadline())
+	return h
+}
+
+// ended is the panic by which a call ends without an answer.
+type ended struct{}
+
+// enter runs f and returns why it ended early, or "".
+func (h *host) enter(f func(abi.Guest)) (crash string) {
+	g := abi.Registered()
+	if g == nil {
+		return "the program registers no connector"
+	}
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case ended:
+			crash = h.ended
+		default:
+			panic(r)
+		}
+	}()
+	f(g)
+	return ""
+}
+
+// stop ends the call. What comes after the first reason, on the way out, does not count.
+func (h *host) stop(why string) {
+	if h.ended == "" {
+		h.ended = why
+	}
+	panic(ended{})
+}
+
+func (h *host) Trap() { h.stop("trap") }
+
+func (h *host) Size(handle uint32) int64 {
+	p, ok := h.open[handle]
+	switch {
+	case !h.executing:
+		return int64(abi.NotAvailable)
+	case !ok:
+		return int64(abi.BadHandle)
+	}
+	return int64(len(p))
+}
+
+func (h *host) Read(handle uint32, offset int64, p []byte) int32 {
+	from, ok := h.open[handle]
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case !ok:
+		return int32(abi.BadHandle)
+	case offset < 0 || offset >= int64(len(from)):
+		return 0
+	}
+	return int32(copy(p, from[offset:]))
+}
+
+func (h *host) Close(handle uint32) int32 {
+	_, ok := h.open[handle]
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case !ok:
+		return int32(abi.BadHandle)
+	case handle > abi.Context:
+		delete(h.open, handle)
+	}
+	return 0
+}
+
+func (h *host) Write(p []byte) int32 {
+	if len(h.body)+len(p) > h.maxOutput {
+		return int32(abi.TooLarge)
+	}
+	h.body = append(h.body, p...)
+	return 0
+}
+
+func (h *host) Answer(head []byte) int32 {
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case h.head != nil || !json.Valid(head):
+		return int32(abi.Invalid)
+	}
+	h.head = slices.Clone(head)
+	return 0
+}
+
+func (h *host) Log(level int32, line []byte) int32 {
+	names := []string{abi.Debug: "debug", abi.Info: "info", abi.Warn: "warn", abi.Error: "error"}
+	text := string(line)
+	if level < 0 || int(level) >= len(names) || !utf8.ValidString(text) || strings.ContainsAny(text, "\r\n") {
+		return int32(abi.Invalid)
+	}
+	if h.ended == "" {
+		h.logs = append(h.logs, Line{names[level], text})
+	}
+	return 0
+}
+
+func (h *host) Random(p []byte) int32 {
+	rand.Read(p)
+	return 0
+}
+
+func (h *host) Now() int64 { return h.now.UnixNano() }
+
+func (h *host) Sleep(milliseconds int64) int32 {
+	if !h.executing {
+		return int32(abi.NotAvailable)
+	}
+	if milliseconds > h.end.Sub(h.now).Milliseconds() {
+		h.stop("deadline_exceeded")
+	}
+	h.now = h.now.Add(time.Duration(max(milliseconds, 0)) * time.Millisecond)
+	return 0
+}
+
+var _ abi.Host = (*host)(nil)

@@ -1,0 +1,152 @@
+package sluicetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/guest-sdk/go/abi"
+)
+
+// RoundTripFunc is a function as an [http.RoundTripper]. An error of type [*HTTPError] reaches the command as it is,
+// any other as the code connect.
+type RoundTripFunc func(*http.Request) (*http.Response, error)
+
+// RoundTrip calls f.
+func (f RoundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Handler returns a transport that lets handler answer all requests, whatever their host.
+func Handler(handler http.Handler) http.RoundTripper {
+	return RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Result(), nil
+	})
+}
+
+// HTTPError is why no response came, by the codes of the ABI: dns, connect, timeout, tls and others.
+type HTTPError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	// Field names what is wrong with an invalid_request: method, url, headers or body.
+	Field string `json:"field,omitempty"`
+}
+
+// Error returns the code and the message.
+func (e *HTTPError) Error() string { return e.Code + ": " + e.Message }
+
+type requestHead struct {
+	Method    string      `json:"method"`
+	URL       string      `json:"url"`
+	Headers   [][2]string `json:"headers"`
+	TimeoutMS int64       `json:"timeout_ms"`
+}
+
+type responseHead struct {
+	Status  int         `json:"status,omitempty"`
+	Headers [][2]string `json:"headers,omitempty"`
+	Error   *HTTPError  `json:"error,omitempty"`
+}
+
+func (h *host) HTTPSend(head, body []byte) int32 {
+	if !h.executing {
+		return int32(abi.NotAvailable)
+	}
+	var q requestHead
+	d := json.NewDecoder(bytes.NewReader(head))
+	d.DisallowUnknownFields()
+	if d.Decode(&q) != nil || q.Method == "" || q.URL == "" {
+		return int32(abi.Invalid)
+	}
+	response, responseBody, err := h.exchange(q, body)
+	if err != nil {
+		e, ok := errors.AsType[*HTTPError](err)
+		if !ok {
+			e = &HTTPError{Code: "connect", Message: err.Error()}
+		}
+		response, responseBody = responseHead{Error: e}, nil
+	}
+	text, err := json.Marshal(response)
+	if err != nil {
+		h.t.Fatalf("a response's head cannot be encoded: %v", err)
+	}
+	handle := h.next
+	h.next += 2
+	h.open[handle], h.open[handle+1] = text, responseBody
+	return int32(handle)
+}
+
+func (h *host) exchange(q requestHead, body []byte) (responseHead, []byte, error) {
+	if err := q.check(); err != nil {
+		return responseHead{}, nil, err
+	}
+	if !h.mayHTTP {
+		return responseHead{}, nil, &HTTPError{Code: "egress_denied", Message: "The manifest does not ask for the capability http."}
+	}
+	if h.call.HTTP == nil {
+		return responseHead{}, nil, &HTTPError{Code: "egress_denied", Message: "The test allows no requests: Call.HTTP is nil."}
+	}
+	timeout := min(h.end.Sub(h.now)-time.Second, 30*time.Second)
+	if q.TimeoutMS > 0 {
+		timeout = min(timeout, time.Duration(q.TimeoutMS)*time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(h.t.Context(), timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
+	if err != nil {
+		return responseHead{}, nil, &HTTPError{Code: "invalid_request", Message: "The request cannot be built.", Field: "url"}
+	}
+	for _, pair := range q.Headers {
+		r.Header.Add(pair[0], pair[1])
+	}
+	w, err := h.call.HTTP.RoundTrip(r)
+	if err != nil {
+		return responseHead{}, nil, err
+	}
+	defer w.Body.Close()
+	all, err := io.ReadAll(w.Body)
+	if err != nil {
+		return responseHead{}, nil, &HTTPError{Code: "incomplete", Message: "The connection ended within the body."}
+	}
+	out := responseHead{Status: w.StatusCode, Headers: [][2]string{}}
+	for _, name := range slices.Sorted(maps.Keys(w.Header)) {
+		for _, value := range w.Header[name] {
+			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), value})
+		}
+	}
+	return out, all, nil
+}
+
+// check refuses what the host would not send.
+func (q *requestHead) check() error {
+	invalid := func(field, message string) error {
+		return &HTTPError{Code: "invalid_request", Message: message, Field: field}
+	}
+	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, q.Method) {
+		return invalid("method", "The method is none that a connector may send.")
+	}
+	u, err := url.Parse(q.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return invalid("url", "The URL must be absolute, http or https, and without user information.")
+	}
+	for _, pair := range q.Headers {
+		name := strings.ToLower(pair[0])
+		switch name {
+		case "", "host", "content-length", "transfer-encoding", "connection", "upgrade", "keep-alive", "te", "trailer":
+			return invalid("headers", "A header is not the connector's to send.")
+		}
+		if strings.HasPrefix(name, "proxy-") || strings.ContainsFunc(pair[0]+pair[1], func(r rune) bool { return r < ' ' && r != '\t' }) {
+			return invalid("headers", "A header is not the connector's to send.")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+//! The border to the host: the functions of the import module `sluice:host/v1`, as a trait.
+
+use std::mem::MaybeUninit;
+
+/// Handle of the parameters.
+pub(crate) const PARAMETERS: u32 = 0;
+/// Handle of the call's context.
+pub(crate) const CONTEXT: u32 = 1;
+
+/// What a host offers to one call.
+///
+/// Connectors use [`Call`](crate::Call) instead. The trait exists so that [`testing`](crate::testing) can stand in for
+/// the real host; it is not a plug point.
+///
+/// Every result below zero is one of the ABI's error values; see [`Error::from_host`](crate::Error::from_host).
+pub trait Host {
+    /// The size in bytes of what stands behind a handle.
+    fn size(&self, handle: u32) -> i64;
+    /// Copies at most `buf.len()` bytes from `offset` on and returns how many; 0 at or past the end. Exactly that many
+    /// bytes of `buf` are initialised afterwards.
+    fn read(&self, handle: u32, offset: u64, buf: &mut [MaybeUninit<u8>]) -> i32;
+    /// Gives a handle of `http_send` back.
+    fn close(&self, handle: u32) -> i32;
+    /// Appends bytes to the answer's body, or to the manifest while describing.
+    fn write(&self, bytes: &[u8]) -> i32;
+    /// Sets the head of the answer, a JSON object.
+    fn answer(&self, head: &[u8]) -> i32;
+    /// Writes one line to the call's log: 0 debug, 1 info, 2 warn, 3 error.
+    fn log(&self, level: u32, line: &str) -> i32;
+    /// Fills `buf` with bytes from the system's cryptographic generator.
+    fn random(&self, buf: &mut [u8]) -> i32;
+    /// Nanoseconds since 1970-01-01 UTC.
+    fn now(&self) -> i64;
+    /// Returns after that many milliseconds.
+    fn sleep(&self, milliseconds: u64) -> i32;
+    /// Sends one HTTP request and returns the handle of the response's head; the body's is one higher.
+    fn http_send(&self, head: &[u8], body: &[u8]) -> i32;
+}
+
+#[cfg(target_arch = "wasm32")]
+mod guest {
+    use super::{Host, MaybeUninit};
+    use std::panic;
+
+    #[link(wasm_import_module = "sluice:host/v1")]
+    unsafe extern "C" {
+        fn size(handle: u32) -> i64;
+        fn read(handle: u32, offset: i64, ptr: *mut u8, len: usize) -> i32;
+        fn close(handle: u32) -> i32;
+        fn write(ptr: *const u8, len: usize) -> i32;
+        fn answer(ptr: *const u8, len: usize) -> i32;
+        fn log(level: u32, ptr: *const u8, len: usize) -> i32;
+        fn random(ptr: *mut u8, len: usize) -> i32;
+        fn now() -> i64;
+        fn sleep(milliseconds: i64) -> i32;
+        fn http_send(head_ptr: *const u8, head_len: usize, body_ptr: *const u8, body_len: usize) -> i32;
+    }
+
+    /// The real host, as seen from inside a module.
+    pub struct Guest(());
+
+    impl Guest {
+        /// To be called first in every export: makes a panic report its place, and never its text.
+        pub fn enter() -> Guest {
+            panic::set_hook(Box::new(|info| {
+                let line = match info.location() {
+                    Some(place) => format!("panicked at {}:{}", place.file(), place.line()),
+                    None => "panicked".to_owned(),
+                };
+                Guest(()).log(3, &line);
+            }));
+            Guest(())
+        }
+    }
+
+    // SAFETY, for all below: each pointer and length come from one slice that lives until the function returns, and
+    // the host neither keeps them nor writes outside of them.
+    impl Host for Guest {
+        fn size(&self, handle: u32) -> i64 {
+            unsafe { size(handle) }
+        }
+
+        fn read(&self, handle: u32, offset: u64, buf: &mut [MaybeUninit<u8>]) -> i32 {
+            unsafe { read(handle, offset as i64, buf.as_mut_ptr().cast(), buf.len()) }
+        }
+
+        fn close(&self, handle: u32) -> i32 {
+            unsafe { close(handle) }
+        }
+
+        fn write(&self, bytes: &[u8]) -> i32 {
+            unsafe { write(bytes.as_ptr(), bytes.len()) }
+        }
+
+        fn answer(&self, head: &[u8]) -> i32 {
+            unsafe { answer(head.as_ptr(), head.len()) }
+        }
+
+        fn log(&self, level: u32, line: &str) -> i32 {
+            unsafe { log(level, line.as_ptr(), line.len()) }
+        }
+
+        fn random(&self, buf: &mut [u8]) -> i32 {
+            unsafe { random(buf.as_mut_ptr(), buf.len()) }
+        }
+
+        fn now(&self) -> i64 {
+            unsafe { now() }
+        }
+
+        fn sleep(&self, milliseconds: u64) -> i32 {
+            unsafe { sleep(milliseconds as i64) }
+        }
+
+        fn http_send(&self, head: &[u8], body: &[u8]) -> i32 {
+            unsafe { http_send(head.as_ptr(), head.len(), body.as_ptr(), body.len()) }
+        }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+pub use guest::Guest;

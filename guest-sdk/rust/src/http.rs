@@ -1,0 +1,466 @@
+//! HTTP through the host, which checks every request against the connector's grants.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+
+use crate::abi::Host;
+use crate::call::{Call, read_all, read_text};
+use crate::error::{Error, Result};
+use crate::json::{Text, push_string};
+
+/// An HTTP method that the host sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+impl Method {
+    /// The method as it goes over the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
+        }
+    }
+}
+
+/// One request. It borrows what it is given, so that sending copies nothing but the head.
+///
+/// # Notes
+/// The host sends the URL as written, follows no redirect and keeps no cookie.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    method: Method,
+    url: &'a str,
+    headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    timeout: Option<Duration>,
+    body: Cow<'a, [u8]>,
+}
+
+impl<'a> Request<'a> {
+    /// A request for an absolute http or https URL without user information.
+    pub fn new(method: Method, url: &'a str) -> Self {
+        Request { method, url, headers: Vec::new(), timeout: None, body: Cow::Borrowed(&[]) }
+    }
+
+    /// A GET request.
+    pub fn get(url: &'a str) -> Self {
+        Request::new(Method::Get, url)
+    }
+
+    /// A POST request.
+    pub fn post(url: &'a str) -> Self {
+        Request::new(Method::Post, url)
+    }
+
+    /// Adds a header. A name may be given more than once. `Host` and the headers that frame a message are the host's.
+    pub fn header(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body; an empty one is none.
+    pub fn body(mut self, body: impl Into<Cow<'a, [u8]>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets the body to a value's JSON, with its `content-type`.
+    ///
+    /// # Errors
+    /// `invalid_request` if the value has no JSON.
+    pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Result<Self> {
+        let body = serde_json::to_vec(value)
+            .map_err(|_| Error::new("invalid_request", "The request's body cannot be written as JSON.").status(400))?;
+        Ok(self.header("content-type", "application/json").body(body))
+    }
+
+    /// How long the host may take until it has read the whole answer. Default: 30 seconds. The host never goes beyond
+    /// the call's deadline.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends the request and waits for the whole answer. Any status is an answer.
+    ///
+    /// # Errors
+    /// A [`SendError`] where no answer came; `?` turns it into an [`Error`] with the same code.
+    pub fn send<'h>(&self, call: &Call<'h>) -> Result<Response<'h>, SendError> {
+        let host = call.host();
+        let result = host.http_send(&self.head(), &self.body);
+        let Ok(handle) = u32::try_from(result) else {
+            return Err(SendError::from_host(result));
+        };
+        Response::read(host, handle)
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let mut head = Vec::with_capacity(128 + self.url.len());
+        head.extend_from_slice(b"{\"method\":\"");
+        head.extend_from_slice(self.method.as_str().as_bytes());
+        head.extend_from_slice(b"\",\"url\":");
+        push_string(&mut head, self.url);
+        head.extend_from_slice(b",\"headers\":[");
+        for (i, (name, value)) in self.headers.iter().enumerate() {
+            head.extend_from_slice(if i == 0 { b"[" } else { b",[" });
+            push_string(&mut head, name);
+            head.push(b',');
+            push_string(&mut head, value);
+            head.push(b']');
+        }
+        head.push(b']');
+        if let Some(timeout) = self.timeout {
+            head.extend_from_slice(format!(",\"timeout_ms\":{}", timeout.as_millis()).as_bytes());
+        }
+        head.push(b'}');
+        head
+    }
+}
+
+/// The answer to a request. Dropping it gives its buffers back to the host.
+pub struct Response<'h> {
+    host: &'h dyn Host,
+    handle: u32,
+    offset: u64,
+    status: u16,
+    headers: Headers,
+}
+
+impl<'h> Response<'h> {
+    fn read(host: &'h dyn Host, handle: u32) -> Result<Self, SendError> {
+        // Made before the head is read, so that the buffers are given back on every way out.
+        let mut response = Response { host, handle, offset: 0, status: 0, headers: Headers::default() };
+        let head = read_text(host, handle).map_err(|_| SendError::unreadable())?;
+        let head: Head = serde_json::from_str(&head).map_err(|_| SendError::unreadable())?;
+        match (head.error, head.status) {
+            (Some(error), _) => Err(error),
+            (None, Some(status)) => {
+                response.status = status;
+                response.headers = head.headers;
+                Ok(response)
+            }
+            (None, None) => Err(SendError::unreadable()),
+        }
+    }
+
+    /// The answer's status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The answer's headers.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The whole body. To take it in pieces, use the response as an [`io::Read`].
+    ///
+    /// # Errors
+    /// That of a host that cannot hand it out.
+    pub fn bytes(&mut self) -> Result<Vec<u8>> {
+        read_all(self.host, self.body())
+    }
+
+    /// The whole body as UTF-8.
+    ///
+    /// # Errors
+    /// `invalid_text` if it is none.
+    pub fn text(&mut self) -> Result<String> {
+        String::from_utf8(self.bytes()?)
+            .map_err(|_| Error::new("invalid_text", "The service's answer is no UTF-8 text."))
+    }
+
+    fn body(&self) -> u32 {
+        self.handle + 1
+    }
+}
+
+impl io::Read for Response<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: initialised bytes may be taken as maybe uninitialised, and the host only writes initialised ones.
+        let spare = unsafe { &mut *(buf as *mut [u8] as *mut [MaybeUninit<u8>]) };
+        let read = crate::call::check(self.host.read(self.body(), self.offset, spare)).map_err(io::Error::other)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+impl Drop for Response<'_> {
+    fn drop(&mut self) {
+        self.host.close(self.handle);
+        self.host.close(self.body());
+    }
+}
+
+/// The headers of an answer: names in lower case, repeated ones repeated, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Headers {
+    text: String,
+    /// Where each name ends and where its value ends in `text`.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Headers {
+    /// The first value of a name, given in lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// All names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(name_end, value_end)| {
+            let pair = (&self.text[start..name_end], &self.text[name_end..value_end]);
+            start = value_end;
+            pair
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Headers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of pairs")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<Self::Value, A::Error> {
+                let mut headers = Headers { text: String::with_capacity(512), ends: Vec::with_capacity(16) };
+                while let Some((Text(name), Text(value))) = pairs.next_element()? {
+                    headers.text.push_str(&name);
+                    let name_end = headers.text.len();
+                    headers.text.push_str(&value);
+                    headers.ends.push((name_end, headers.text.len()));
+                }
+                Ok(headers)
+            }
+        }
+
+        deserializer.deserialize_seq(Pairs)
+    }
+}
+
+/// The head of an answer as the host writes it.
+#[derive(Default)]
+struct Head {
+    status: Option<u16>,
+    headers: Headers,
+    error: Option<SendError>,
+}
+
+impl<'de> Deserialize<'de> for Head {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Head;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a response head")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut head = Head::default();
+                while let Some(Text(name)) = map.next_key()? {
+                    match name.as_ref() {
+                        "status" => head.status = Some(map.next_value()?),
+                        "headers" => head.headers = map.next_value()?,
+                        "error" => head.error = Some(map.next_value()?),
+                        _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                    }
+                }
+                Ok(head)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// Why no answer came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendError {
+    kind: SendErrorKind,
+    message: String,
+}
+
+/// The kinds of [`SendError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendErrorKind {
+    /// The request cannot be built: this part of it is wrong.
+    InvalidRequest(Field),
+    /// The request is over the host's limit.
+    RequestTooLarge,
+    /// Not granted, or the address may not be reached. The message names the rule that would allow it.
+    EgressDenied,
+    /// The host name was not found.
+    Dns,
+    /// Refused, unreachable, or reset while connecting.
+    Connect,
+    /// No connection within the time.
+    ConnectTimeout,
+    /// The handshake or the certificate failed.
+    Tls,
+    /// Connected, but no whole answer within the time.
+    Timeout,
+    /// The connection ended before an answer.
+    Closed,
+    /// The connection ended within the body.
+    Incomplete,
+    /// What came is no HTTP.
+    Protocol,
+    /// The content encoding is broken.
+    Decode,
+    /// The answer is over the response limit.
+    ResponseTooLarge,
+    /// No socket was left for this call.
+    Overloaded,
+    /// The host does not offer HTTP here.
+    NotAvailable,
+    /// Something that this SDK does not know.
+    Other,
+}
+
+/// A part of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    Method,
+    Url,
+    Headers,
+    Body,
+    /// The host did not say which.
+    Unknown,
+}
+
+impl SendErrorKind {
+    /// The kind's code, as the host spells it.
+    pub fn code(self) -> &'static str {
+        match self {
+            SendErrorKind::InvalidRequest(_) => "invalid_request",
+            SendErrorKind::RequestTooLarge => "request_too_large",
+            SendErrorKind::EgressDenied => "egress_denied",
+            SendErrorKind::Dns => "dns",
+            SendErrorKind::Connect => "connect",
+            SendErrorKind::ConnectTimeout => "connect_timeout",
+            SendErrorKind::Tls => "tls",
+            SendErrorKind::Timeout => "timeout",
+            SendErrorKind::Closed => "closed",
+            SendErrorKind::Incomplete => "incomplete",
+            SendErrorKind::Protocol => "protocol",
+            SendErrorKind::Decode => "decode",
+            SendErrorKind::ResponseTooLarge => "response_too_large",
+            SendErrorKind::Overloaded => "overloaded",
+            SendErrorKind::NotAvailable => "not_available",
+            SendErrorKind::Other => "http_failed",
+        }
+    }
+
+    /// The status to answer with: below 500 where trying again is pointless.
+    pub fn status(self) -> u16 {
+        match self {
+            SendErrorKind::InvalidRequest(_) => 400,
+            SendErrorKind::EgressDenied => 403,
+            SendErrorKind::RequestTooLarge | SendErrorKind::ResponseTooLarge => 413,
+            SendErrorKind::Overloaded => 503,
+            SendErrorKind::ConnectTimeout | SendErrorKind::Timeout => 504,
+            _ => 500,
+        }
+    }
+
+    fn from_code(code: &str, field: Option<&str>) -> Self {
+        match code {
+            "invalid_request" => SendErrorKind::InvalidRequest(match field {
+                Some("method") => Field::Method,
+                Some("url") => Field::Url,
+                Some("headers") => Field::Headers,
+                Some("body") => Field::Body,
+                _ => Field::Unknown,
+            }),
+            "egress_denied" => SendErrorKind::EgressDenied,
+            "dns" => SendErrorKind::Dns,
+            "connect" => SendErrorKind::Connect,
+            "connect_timeout" => SendErrorKind::ConnectTimeout,
+            "tls" => SendErrorKind::Tls,
+            "timeout" => SendErrorKind::Timeout,
+            "closed" => SendErrorKind::Closed,
+            "incomplete" => SendErrorKind::Incomplete,
+            "protocol" => SendErrorKind::Protocol,
+            "decode" => SendErrorKind::Decode,
+            "response_too_large" => SendErrorKind::ResponseTooLarge,
+            "overloaded" => SendErrorKind::Overloaded,
+            _ => SendErrorKind::Other,
+        }
+    }
+}
+
+impl SendError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> SendErrorKind {
+        self.kind
+    }
+
+    /// The host's sentence. It holds no query and no credential.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn from_host(result: i32) -> Self {
+        let (kind, message) = match result {
+            -3 => (SendErrorKind::RequestTooLarge, "The request is over the host's limit: send less."),
+            -4 => (SendErrorKind::InvalidRequest(Field::Unknown), "The host did not understand the request."),
+            -5 => (SendErrorKind::NotAvailable, "The host does not offer HTTP here."),
+            _ => (SendErrorKind::Other, "The host could not send the request."),
+        };
+        SendError { kind, message: message.to_owned() }
+    }
+
+    fn unreadable() -> Self {
+        SendError { kind: SendErrorKind::Other, message: "The host's response head cannot be read.".to_owned() }
+    }
+}
+
+impl<'de> Deserialize<'de> for SendError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = crate::json::Object::deserialize(deserializer)?;
+        let text = |name| members.get(name).and_then(crate::json::string);
+        let (code, field) = (text("code").unwrap_or_default(), text("field"));
+        let kind = SendErrorKind::from_code(&code, field.as_deref());
+        Ok(SendError { kind, message: text("message").unwrap_or_default().into_owned() })
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.code(), self.message)
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Error::new(error.kind.code(), error.message).status(error.kind.status())
+    }
+}

@@ -1,0 +1,174 @@
+//! A connector from its table to its answers, against the test host.
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde_json::json;
+use sluice::testing::{Reply, TestHost};
+use sluice::{Answer, Call, Command, Connector, Error, Level, Param, Request, Result, SendErrorKind};
+
+const PROBE: Connector = Connector::new("probe", "1.2.3", "Tries \"everything\"")
+    .http("asks the probe's service", &["https://api.example.com", "http://*"])
+    .commands(&[
+        Command::new("Echo", "Answers with its parameter", echo)
+            .params(&[Param::any("value", "What to answer").required(), Param::string("key", "A key").secret()]),
+        Command::new("Fetch", "Asks the service", fetch).asynchronous().task_data(),
+        Command::new("Stream", "Reads in pieces", stream)
+            .params(&[Param::integer("n", "How many"), Param::boolean("b", "Whether")]),
+        Command::new("Ask", "Uses every other host function", ask),
+        Command::new("Fail", "Fails", fail),
+    ]);
+
+fn echo(call: &Call) -> Result<Answer> {
+    let value = call.params().raw("value").ok_or_else(|| Error::invalid_parameter("value", "is required"))?;
+    Ok(Answer::json_text(value.get()))
+}
+
+fn fetch(call: &Call) -> Result<Answer> {
+    let request = Request::post("https://api.example.com/é?q=\"1\"")
+        .header("X-A", "1")
+        .timeout(Duration::from_secs(2))
+        .json(&json!({"n": 1}))?;
+    let mut response = request.send(call)?;
+    let headers = response.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+    Ok(Answer::text(response.text()?).status(response.status()).headers(headers))
+}
+
+fn stream(call: &Call) -> Result<Answer> {
+    let mut response = Request::get("https://api.example.com/").send(call)?;
+    let mut piece = [0; 3];
+    let mut pieces = Vec::new();
+    loop {
+        match response.read(&mut piece).map_err(|_| Error::new("read", "The body cannot be read."))? {
+            0 => return Answer::json(&pieces),
+            n => pieces.push(String::from_utf8_lossy(&piece[..n]).into_owned()),
+        }
+    }
+}
+
+fn ask(call: &Call) -> Result<Answer> {
+    let context = call.context()?;
+    let before = call.now();
+    call.log(Level::Info, "will sleep");
+    call.sleep(Duration::from_micros(1_500))?;
+    let mut random = [0; 4];
+    call.random(&mut random)?;
+    Answer::json(&json!({
+        "command": context.command(), "call": context.call_id(), "deadline": context.deadline().as_secs(),
+        "task": context.get("task_id"), "slept": (call.now() - before).as_millis() as u64, "random": random,
+    }))
+}
+
+fn fail(_: &Call) -> Result<Answer> {
+    Err(Error::new("Broken", "Repair it.").status(409))
+}
+
+#[test]
+fn manifest_is_the_table() {
+    let manifest: serde_json::Value = serde_json::from_str(&PROBE.manifest()).expect("JSON");
+    assert_eq!(manifest["name"], "probe");
+    assert_eq!(manifest["version"], "1.2.3");
+    assert_eq!(manifest["description"], "Tries \"everything\"");
+    assert_eq!(
+        manifest["capabilities"],
+        json!([{"name": "http", "reason": "asks the probe's service",
+                "hosts": ["https://api.example.com", "http://*"]}])
+    );
+    assert_eq!(
+        manifest["commands"][0],
+        json!({"name": "Echo", "description": "Answers with its parameter", "async": false, "task_data": false,
+               "parameters": [
+                 {"id": "value", "type": "any", "required": true, "description": "What to answer", "secret": false},
+                 {"id": "key", "type": "str", "required": false, "description": "A key", "secret": true}]})
+    );
+    assert_eq!(manifest["commands"][1]["async"], true);
+    assert_eq!(manifest["commands"][1]["task_data"], true);
+    assert_eq!(manifest["commands"][2]["parameters"][0]["type"], "int");
+    assert_eq!(manifest["commands"][2]["parameters"][1]["type"], "bool");
+    assert_eq!(manifest["commands"].as_array().map(Vec::len), Some(5));
+    PROBE.warm();
+}
+
+#[test]
+fn json_passes_through_unchanged() {
+    for value in [r#"{"b": 1.0, "a": 12345678901234567890123}"#, "[1e400 , -0.0]", r#""\u00e9""#] {
+        let outcome = TestHost::new(format!(r#"{{"value":{value}}}"#)).run(&PROBE, "Echo");
+        assert_eq!((outcome.body.as_str(), outcome.head), (value, json!({})));
+    }
+}
+
+#[test]
+fn requests_and_responses() {
+    let reply = Reply::new(202).header("x-one", "1").header("x-one", "\"2\"").header("etag", "é").body("grüezi");
+    let outcome = TestHost::new("{}").reply(reply).run(&PROBE, "Fetch");
+    assert_eq!(outcome.body, "grüezi");
+    assert_eq!(outcome.head["http_status"], 202);
+    assert_eq!(outcome.head["body"], "text");
+    assert_eq!(outcome.head["headers"]["etag"], "é");
+    let sent = &outcome.requests[0];
+    assert_eq!((sent.method.as_str(), sent.url.as_str()), ("POST", "https://api.example.com/é?q=\"1\""));
+    assert_eq!(sent.header("x-a"), Some("1"));
+    assert_eq!(sent.header("Content-Type"), Some("application/json"));
+    assert_eq!(sent.timeout_ms, Some(2000));
+    assert_eq!(sent.body, br#"{"n":1}"#);
+    assert_eq!(outcome.open_handles, 0);
+}
+
+#[test]
+fn responses_can_be_read_in_pieces() {
+    let outcome = TestHost::new("{}").reply(Reply::new(200).body("abcdefgh")).run(&PROBE, "Stream");
+    assert_eq!(outcome.body, r#"["abc","def","gh"]"#);
+}
+
+#[test]
+fn other_host_functions() {
+    let context = json!({"command": "Ask", "call_id": "c1", "deadline_ms": 5000, "task_id": "t1"});
+    let outcome = TestHost::new("{}").context(&context).run(&PROBE, "Ask");
+    let body: serde_json::Value = serde_json::from_str(&outcome.body).expect("JSON");
+    assert_eq!(
+        body,
+        json!({"command": "Ask", "call": "c1", "deadline": 5, "task": "t1", "slept": 2, "random": [0, 1, 2, 3]})
+    );
+    assert_eq!(outcome.log, ["will sleep"]);
+    assert_eq!(outcome.sleeps, [2]);
+}
+
+#[test]
+fn failures_become_error_objects() {
+    let outcome = TestHost::new("{}").run(&PROBE, "Fail");
+    assert_eq!(outcome.body, "");
+    assert_eq!(outcome.head, json!({"http_status": 409, "error": {"code": "Broken", "message": "Repair it."}}));
+
+    let outcome = TestHost::new("[]").run(&PROBE, "Echo");
+    assert_eq!(outcome.head["error"]["code"], "invalid_parameters");
+
+    let outcome = TestHost::new(r#"{"value":[1,2,3]}"#).output_limit(3).run(&PROBE, "Echo");
+    assert_eq!(outcome.head["error"]["code"], "output_too_large");
+    assert_eq!(outcome.body, "");
+}
+
+#[test]
+fn failed_requests_keep_the_hosts_code() {
+    for (reply, code, status) in [
+        (Reply::error("egress_denied"), "egress_denied", 403),
+        (Reply::error("dns"), "dns", 500),
+        (Reply::error("connect"), "connect", 500),
+        (Reply::error("connect_timeout"), "connect_timeout", 504),
+        (Reply::error("tls"), "tls", 500),
+        (Reply::error("timeout"), "timeout", 504),
+        (Reply::error("closed"), "closed", 500),
+        (Reply::error("incomplete"), "incomplete", 500),
+        (Reply::error("protocol"), "protocol", 500),
+        (Reply::error("decode"), "decode", 500),
+        (Reply::error("response_too_large"), "response_too_large", 413),
+        (Reply::error("overloaded"), "overloaded", 503),
+        (Reply::invalid("url"), "invalid_request", 400),
+        (Reply::error("from_a_later_version"), "http_failed", 500),
+    ] {
+        let outcome = TestHost::new("{}").reply(reply).run(&PROBE, "Stream");
+        assert_eq!(outcome.head["error"]["code"], code);
+        assert_eq!(outcome.head["http_status"], status, "{code}");
+        assert_eq!(outcome.open_handles, 0, "{code}");
+    }
+    assert_eq!(SendErrorKind::NotAvailable.status(), 500);
+}

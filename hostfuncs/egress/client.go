@@ -1,0 +1,244 @@
+package egress
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// These are used where [Config] leaves a field unset.
+const (
+	DefaultResponseLimit  = 8 << 20 // bytes
+	DefaultTimeout        = 30 * time.Second
+	DefaultConnectTimeout = 10 * time.Second
+	DefaultTLSTimeout     = 10 * time.Second
+	DefaultIdleTimeout    = 60 * time.Second
+)
+
+// Config is what a [Client] is made of.
+type Config struct {
+	// Policy says where requests may go. Required.
+	Policy *Policy
+	// Guard judges addresses. Required; one for the process.
+	Guard *Guard
+	// Sockets is the budget of open sockets. Required; one for the process.
+	Sockets *Sockets
+	// Version is Sluice's, for the User-Agent "sluice/<version>". Default "dev".
+	Version string
+	// ResponseLimit is how many bytes a response's body may have, as sent and as decoded. Default
+	// [DefaultResponseLimit]. A longer one fails.
+	ResponseLimit int
+	// ConnectTimeout bounds name resolution and connecting together. Default [DefaultConnectTimeout].
+	ConnectTimeout time.Duration
+	// TLSTimeout bounds the TLS handshake. Default [DefaultTLSTimeout].
+	TLSTimeout time.Duration
+	// IdleTimeout is how long an unused connection is kept. Default [DefaultIdleTimeout].
+	IdleTimeout time.Duration
+	// Resolver looks names up. Default: Go's.
+	Resolver *net.Resolver
+	// RootCAs are the certificate authorities to trust. Default: the system's.
+	RootCAs *x509.CertPool
+	// OnDenied, where set, is called for every request that is refused, before Do returns. It must not block.
+	OnDenied func(Denial)
+}
+
+// Request is one request. The client does not change it, and touches it no more once Do has returned.
+type Request struct {
+	// Method is one of GET HEAD POST PUT PATCH DELETE OPTIONS.
+	Method string
+	// URL is absolute, http or https; see [ParseURL].
+	URL string
+	// Headers are pairs of name and value, sent in any order; repeated names keep theirs.
+	Headers [][2]string
+	// Body is sent where it is not empty. It may be lent memory: it is not read after Do has returned.
+	Body []byte
+	// Timeout bounds all of it, until the body has been read. Default [DefaultTimeout].
+	Timeout time.Duration
+}
+
+// Response is a whole response. It belongs to the caller.
+type Response struct {
+	// Status is the status code, 200 to 999.
+	Status int
+	// Headers are pairs of lower-case name and value, sorted by name; repeated ones repeated in order. Values are valid
+	// UTF-8: bytes that are not are read as ISO 8859-1. They are as received: where the body was decoded,
+	// content-encoding and content-length still describe what was on the wire.
+	Headers [][2]string
+	// Body is decoded where it came as gzip or deflate.
+	Body []byte
+}
+
+// Client sends requests within a policy. Its methods may be called at once.
+type Client struct {
+	config    Config
+	userAgent []string
+	closed    atomic.Bool
+
+	mu         sync.RWMutex // protects transports
+	transports map[*Allowance]*http.Transport
+}
+
+// NewClient returns a client. It opens nothing until it is used; [Client.Close] must be called.
+func NewClient(config Config) *Client {
+	setDefault(&config.Version, "dev")
+	setDefault(&config.ResponseLimit, DefaultResponseLimit)
+	setDefault(&config.ConnectTimeout, DefaultConnectTimeout)
+	setDefault(&config.TLSTimeout, DefaultTLSTimeout)
+	setDefault(&config.IdleTimeout, DefaultIdleTimeout)
+	c := &Client{
+		config:     config,
+		userAgent:  []string{"sluice/" + config.Version},
+		transports: make(map[*Allowance]*http.Transport),
+	}
+	config.Sockets.join(c)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Close closes the connections that are idle, and the others when their request ends. Requests begun afterwards fail
+// with [ErrClosed]. It may be called more than once.
+func (c *Client) Close() {
+	if !c.closed.Swap(true) {
+		c.config.Sockets.leave(c)
+	}
+	c.closeIdle()
+}
+
+func (c *Client) closeIdle() {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
+	}
+}
+
+// Do sends the request and reads the whole response. Redirects are not followed, no cookie is kept, no proxy is used.
+//
+// # Errors
+//
+// Exactly one of the results is nil. [CodeEnded] means that ctx ended or the client is closed: end the call.
+func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
+	if c.closed.Load() {
+		return nil, ended(ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, ended(err)
+	}
+	if !validMethod(r.Method) {
+		return nil, invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
+	}
+	u, err := ParseURL(r.URL)
+	if err != nil {
+		return nil, invalid(FieldURL, err.Error())
+	}
+	header, invalidHeader := c.makeHeader(r.Headers)
+	if invalidHeader != nil {
+		return nil, invalidHeader
+	}
+	allowance, err := c.config.Policy.Match(&u)
+	if err != nil {
+		return nil, c.denied(&u, err)
+	}
+	timeout := r.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	e := exchange{client: c, call: ctx, url: &u}
+	return e.run(allowance, r, header, timeout)
+}
+
+// denied completes the denial with where the request wanted to go, and reports it.
+func (c *Client) denied(u *URL, err error) *Error {
+	var d *Denial
+	if !errors.As(err, &d) {
+		d = &Denial{Class: ClassUnknown}
+	}
+	// A connection attempt, and so its error, can be shared by several requests.
+	own := *d
+	own.Scheme, own.Host, own.Port = u.Scheme(), u.host, u.port
+	if c.config.OnDenied != nil {
+		c.config.OnDenied(own)
+	}
+	return &Error{Code: CodeEgressDenied, Message: own.Error(), Denial: &own}
+}
+
+// transport returns the pool of connections of an allowance. Allowances are interned by the policy, and as few as the
+// grant's rules can be combined.
+func (c *Client) transport(a *Allowance) *http.Transport {
+	c.mu.RLock()
+	t := c.transports[a]
+	c.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t = c.transports[a]; t == nil {
+		t = c.newTransport(a)
+		c.transports[a] = t
+	}
+	return t
+}
+
+// exchange is one request on its way. It outlives Do where a connection attempt does.
+type exchange struct {
+	client    *Client
+	call      context.Context // ends the call
+	url       *URL
+	trace     httptrace.ClientTrace
+	connected atomic.Bool // the request has a connection, TLS included
+}
+
+func (e *exchange) run(a *Allowance, r *Request, header http.Header, timeout time.Duration) (*Response, *Error) {
+	c := e.client
+	ctx, cancel := context.WithTimeout(e.call, timeout)
+	defer cancel()
+	// A retry on a fresh connection asks for one anew.
+	e.trace.GetConn = func(string) { e.connected.Store(false) }
+	e.trace.GotConn = func(httptrace.GotConnInfo) { e.connected.Store(true) }
+
+	var body *lentBody
+	if len(r.Body) > 0 {
+		body = &lentBody{data: r.Body}
+		defer body.takeBack()
+	}
+	request, invalidURL := makeRequest(httptrace.WithClientTrace(ctx, &e.trace), r.Method, e.url, header, body)
+	if invalidURL != nil {
+		return nil, invalidURL
+	}
+	response, err := c.transport(a).RoundTrip(request)
+	if err != nil {
+		return nil, e.roundTripError(ctx, err)
+	}
+	defer c.finish(response.Body)
+	if response.StatusCode < 200 {
+		return nil, &Error{Code: CodeProtocol, Message: e.url.host + " answered with a status that ends no request"}
+	}
+	content, err := readBody(response, r.Method, c.config.ResponseLimit)
+	if err != nil {
+		return nil, e.bodyError(ctx, err)
+	}
+	return &Response{Status: response.StatusCode, Headers: responseHeaders(response.Header), Body: content}, nil
+}
+
+// finish ends the response: a body that was not read to its end costs the connection. A request that was under way when
+// the client was closed takes its connection with it.
+func (c *Client) finish(body io.Closer) {
+	_ = body.Close()
+	if c.closed.Load() {
+		c.closeIdle()
+	}
+}

@@ -1,0 +1,157 @@
+package egress
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+)
+
+// errDecode is a content encoding that is broken.
+var errDecode = errors.New("the content encoding is broken")
+
+// maxLayers bounds how many encodings may be stacked.
+const maxLayers = 4
+
+type layer uint8
+
+const (
+	layerGzip layer = iota
+	layerDeflate
+)
+
+// contentEncodings returns the layers in the order in which they are undone. A body with a layer that is not decoded
+// here is handed out as it came: the result is empty.
+//
+// See https://www.rfc-editor.org/rfc/rfc9110#section-8.4
+func contentEncodings(fields []string) ([]layer, error) {
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	var layers []layer
+	for _, field := range fields {
+		for token := range strings.SplitSeq(field, ",") {
+			switch strings.ToLower(strings.Trim(token, " \t")) {
+			case "", "identity":
+			case "gzip", "x-gzip":
+				layers = append(layers, layerGzip)
+			case "deflate":
+				layers = append(layers, layerDeflate)
+			default:
+				return nil, nil
+			}
+			if len(layers) > maxLayers {
+				return nil, errDecode
+			}
+		}
+	}
+	for i, j := 0, len(layers)-1; i < j; i, j = i+1, j-1 {
+		layers[i], layers[j] = layers[j], layers[i]
+	}
+	return layers, nil
+}
+
+// decodeBody undoes the layers. Every layer may yield limit bytes: without that, a small body of many layers could keep
+// the processor busy with what no one ever sees.
+func decodeBody(wire *boundedReader, layers []layer, limit int) ([]byte, error) {
+	// bounded[0] is the wire, each next one what the layer above it yields.
+	bounded := []*boundedReader{wire}
+	for _, l := range layers {
+		buffered := buffers.Get().(*bufio.Reader)
+		buffered.Reset(bounded[len(bounded)-1])
+		defer func() {
+			buffered.Reset(nil)
+			buffers.Put(buffered)
+		}()
+		if _, err := buffered.Peek(1); err == io.EOF && len(bounded) == 1 {
+			return nil, nil // no body at all, whatever its headers say
+		}
+		decoder, release, err := newDecoder(l, buffered)
+		if err != nil {
+			return nil, decodeError(bounded)
+		}
+		defer release()
+		bounded = append(bounded, &boundedReader{src: &wholeReader{decoder: decoder, rest: buffered}, left: limit})
+	}
+	body, err := readChunks(bounded[len(bounded)-1])
+	if err != nil {
+		return nil, decodeError(bounded)
+	}
+	return body, nil
+}
+
+// decodeError tells a broken encoding from a wire that failed or a limit that was reached below it.
+func decodeError(bounded []*boundedReader) error {
+	for i, b := range bounded {
+		if b.err != nil && b.err != io.EOF && (i == 0 || b.err == errTooLarge) {
+			return b.err
+		}
+	}
+	return errDecode
+}
+
+// wholeReader reads a decoder to its end and then expects the end of what it decoded: bytes after it would be lost, and
+// the connection with them.
+type wholeReader struct {
+	decoder io.Reader
+	rest    *bufio.Reader
+}
+
+// Read implements io.Reader.
+func (w *wholeReader) Read(p []byte) (int, error) {
+	n, err := w.decoder.Read(p)
+	if err == io.EOF {
+		if _, restErr := w.rest.Peek(1); restErr == nil {
+			return n, errDecode
+		} else if restErr != io.EOF {
+			return n, restErr
+		}
+	}
+	return n, err
+}
+
+// Decompressors are large (a window of 32 KiB and its tables): they are kept.
+var (
+	buffers      = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
+	gzipReaders  = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	zlibReaders  sync.Pool // has no New: a zlib reader is made from a valid header
+	flateReaders = sync.Pool{New: func() any { return flate.NewReader(strings.NewReader("")) }}
+)
+
+// newDecoder returns a decoder over src, and what gives it back.
+func newDecoder(l layer, src *bufio.Reader) (io.Reader, func(), error) {
+	if l == layerGzip {
+		z := gzipReaders.Get().(*gzip.Reader)
+		release := func() { gzipReaders.Put(z) }
+		if err := z.Reset(src); err != nil {
+			release()
+			return nil, nil, err
+		}
+		return z, release, nil
+	}
+	// "deflate" means the zlib format, but some servers send the bare one.
+	head, err := src.Peek(2)
+	if err == nil && head[0]&0x0f == 8 && head[0]>>4 <= 7 && (int(head[0])<<8|int(head[1]))%31 == 0 {
+		z, kept := zlibReaders.Get().(io.ReadCloser)
+		if kept {
+			err = z.(zlib.Resetter).Reset(src, nil)
+		} else {
+			z, err = zlib.NewReader(src)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, func() { zlibReaders.Put(z) }, nil
+	}
+	f := flateReaders.Get().(io.ReadCloser)
+	release := func() { flateReaders.Put(f) }
+	if err := f.(flate.Resetter).Reset(src, nil); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return f, release, nil
+}

@@ -1,0 +1,170 @@
+package egress
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func pack(t testing.TB, encoding string, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	switch encoding {
+	case "gzip":
+		w = gzip.NewWriter(&b)
+	case "zlib":
+		w = zlib.NewWriter(&b)
+	case "raw":
+		w, _ = flate.NewWriter(&b, flate.BestCompression)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// encodedAnswers sends body with these Content-Encoding fields, once chunked and once with its length.
+func encodedAnswers(fields []string, body []byte) map[string]string {
+	head := "HTTP/1.1 200 OK\r\n"
+	for _, f := range fields {
+		head += "Content-Encoding: " + f + "\r\n"
+	}
+	chunk := ""
+	if len(body) > 0 {
+		chunk = fmt.Sprintf("%x\r\n%s\r\n", len(body), body)
+	}
+	return map[string]string{
+		"length":  fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body),
+		"chunked": head + "Transfer-Encoding: chunked\r\n\r\n" + chunk + "0\r\n\r\n",
+	}
+}
+
+func TestClient_Decode(t *testing.T) {
+	const limit = 1 << 20
+	text := []byte(strings.Repeat("all work and no play makes jack a dull boy\n", 1000))
+	gz, zl, raw := pack(t, "gzip", text), pack(t, "zlib", text), pack(t, "raw", text)
+	bomb := bytes.Repeat([]byte{0}, 16<<20)
+	gzBomb := pack(t, "gzip", bomb)
+	full := bytes.Repeat([]byte{'x'}, limit)
+	for _, tt := range []struct {
+		name     string
+		fields   []string
+		body     []byte
+		expected []byte
+		code     Code
+	}{
+		{"gzip", []string{"gzip"}, gz, text, ""},
+		{"x-gzip in capitals", []string{"X-GZIP"}, gz, text, ""},
+		{"deflate with zlib", []string{"deflate"}, zl, text, ""},
+		{"deflate without", []string{"deflate"}, raw, text, ""},
+		{"gzip in two members", []string{"gzip"}, append(bytes.Clone(gz), gz...), append(bytes.Clone(text), text...), ""},
+		{"gzip of nothing", []string{"gzip"}, pack(t, "gzip", nil), []byte{}, ""},
+		{"stacked", []string{"deflate, gzip"}, pack(t, "gzip", zl), text, ""},
+		{"stacked in fields", []string{"gzip", "deflate , identity"}, pack(t, "raw", gz), text, ""},
+		{"identity", []string{"identity"}, text, text, ""},
+		{"empty", []string{"gzip"}, nil, []byte{}, ""},
+		{"empty, stacked", []string{"gzip, deflate"}, nil, []byte{}, ""},
+		{"unknown", []string{"br"}, gz, gz, ""},
+		{"unknown below", []string{"br, gzip"}, gz, gz, ""},
+		{"the limit itself", []string{"gzip"}, pack(t, "gzip", full), full, ""},
+
+		{"no gzip", []string{"gzip"}, text, nil, CodeDecode},
+		{"no deflate", []string{"deflate"}, []byte("\xff\xff\xff\xff"), nil, CodeDecode},
+		{"one byte", []string{"deflate"}, []byte("x"), nil, CodeDecode},
+		{"half", []string{"gzip"}, gz[:len(gz)/2], nil, CodeDecode},
+		{"half of deflate", []string{"deflate"}, zl[:len(zl)/2], nil, CodeDecode},
+		{"half of raw", []string{"deflate"}, raw[:len(raw)/2], nil, CodeDecode},
+		{"without checksum", []string{"gzip"}, gz[:len(gz)-8], nil, CodeDecode},
+		{"wrong checksum", []string{"gzip"}, append(gz[:len(gz)-8:len(gz)-8], 1, 2, 3, 4, 5, 6, 7, 8), nil, CodeDecode},
+		{"bytes after gzip", []string{"gzip"}, append(bytes.Clone(gz), "canary"...), nil, CodeDecode},
+		{"bytes after deflate", []string{"deflate"}, append(bytes.Clone(zl), "canary"...), nil, CodeDecode},
+		{"wrong order", []string{"gzip, deflate"}, pack(t, "gzip", zl), nil, CodeDecode},
+		{"five layers", []string{"gzip,gzip,gzip,gzip,gzip"}, gz, nil, CodeDecode},
+		{"one over the limit", []string{"gzip"}, pack(t, "gzip", append(full, 'x')), nil, CodeResponseTooLarge},
+		{"bomb", []string{"gzip"}, gzBomb, nil, CodeResponseTooLarge},
+		{"bomb in a bomb", []string{"gzip, gzip"}, pack(t, "gzip", gzBomb), nil, CodeResponseTooLarge},
+		{"deflate bomb", []string{"deflate"}, pack(t, "raw", bomb), nil, CodeResponseTooLarge},
+		// What the inner layer would yield is small, what the outer one yields is not.
+		{"hidden bomb", []string{"deflate, gzip"}, pack(t, "gzip", bytes.Repeat(pack(t, "gzip", nil), 200_000)), nil, CodeDecode},
+	} {
+		for framing, answer := range encodedAnswers(tt.fields, tt.body) {
+			server := newRawServer(t, answering(answer, true))
+			c := newClient(t, func(config *Config) { config.ResponseLimit = limit })
+			if tt.code != "" {
+				expectCode(t, c, &Request{Method: "GET", URL: server.url}, tt.code)
+				continue
+			}
+			for range 2 {
+				if r := get(t, c, server.url); !bytes.Equal(r.Body, tt.expected) {
+					t.Errorf("%s, %s: %d bytes, expected %d", tt.name, framing, len(r.Body), len(tt.expected))
+				}
+			}
+			if n := server.accepted.Load(); n != 1 {
+				t.Errorf("%s, %s: %d connections", tt.name, framing, n)
+			}
+		}
+	}
+}
+
+// TestClient_DecodeBoundsLayers: the output of every layer is bounded, not just of the last.
+func TestClient_DecodeBoundsLayers(t *testing.T) {
+	members := bytes.Repeat(pack(t, "gzip", nil), 100_000) // 2.3 MB that decode to nothing
+	for _, answer := range encodedAnswers([]string{"gzip, gzip"}, pack(t, "gzip", members)) {
+		server := newRawServer(t, answering(answer, true))
+		c := newClient(t, func(config *Config) { config.ResponseLimit = 1 << 20 })
+		expectCode(t, c, &Request{Method: "GET", URL: server.url}, CodeResponseTooLarge)
+	}
+}
+
+func TestClient_NoBodyToDecode(t *testing.T) {
+	server := newRawServer(t, func(conn net.Conn, r *bufio.Reader) {
+		for head := readHead(r); head != ""; head = readHead(r) {
+			status := "200 OK\r\nContent-Length: 5"
+			if strings.HasPrefix(head, "GET /204") {
+				status = "204 No Content"
+			} else if strings.HasPrefix(head, "GET /304") {
+				status = "304 Not Modified\r\nContent-Length: 5"
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 "+status+"\r\nContent-Encoding: gzip\r\n\r\n")
+		}
+	})
+	c := newClient(t, nil)
+	for _, r := range []*Request{{Method: "HEAD", URL: server.url}, {Method: "GET", URL: server.url + "/204"}, {Method: "GET", URL: server.url + "/304"}} {
+		if response, err := c.Do(context.Background(), r); err != nil || len(response.Body) != 0 {
+			t.Errorf("%s %s: %v", r.Method, r.URL, err)
+		}
+	}
+	if n := server.accepted.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestReadBody_BombMemory: what is allocated for a bomb in all is bounded by the limit.
+func TestReadBody_BombMemory(t *testing.T) {
+	const limit = 4 << 20
+	bomb := pack(t, "gzip", bytes.Repeat([]byte{0}, 64<<20))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	body, err := decodeBody(&boundedReader{src: bytes.NewReader(bomb), left: limit}, []layer{layerGzip}, limit)
+	runtime.ReadMemStats(&after)
+	if err != errTooLarge || body != nil {
+		t.Fatalf("%d bytes, %v", len(body), err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 2*limit {
+		t.Errorf("%d bytes were allocated", n)
+	}
+}

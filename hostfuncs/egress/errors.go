@@ -1,0 +1,135 @@
+package egress
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+)
+
+// Code says why there is no response. The values are part of the guest ABI.
+type Code string
+
+// These are returned when a request ends without a response.
+const (
+	// CodeInvalidRequest: the request cannot be built; [Error.Field] says which part.
+	CodeInvalidRequest Code = "invalid_request"
+	// CodeEgressDenied: not granted, or the address may not be reached; see [Error.Denial].
+	CodeEgressDenied Code = "egress_denied"
+	// CodeDNS: the host name could not be resolved.
+	CodeDNS Code = "dns"
+	// CodeConnect: the connection was refused, unreachable or reset while connecting.
+	CodeConnect Code = "connect"
+	// CodeConnectTimeout: there was no connection within the time.
+	CodeConnectTimeout Code = "connect_timeout"
+	// CodeTLS: the handshake or the certificate failed.
+	CodeTLS Code = "tls"
+	// CodeTimeout: connected, but no whole answer within the time.
+	CodeTimeout Code = "timeout"
+	// CodeClosed: the connection ended before an answer.
+	CodeClosed Code = "closed"
+	// CodeIncomplete: the connection ended within the body.
+	CodeIncomplete Code = "incomplete"
+	// CodeProtocol: what came is no HTTP.
+	CodeProtocol Code = "protocol"
+	// CodeDecode: the content encoding is broken.
+	CodeDecode Code = "decode"
+	// CodeResponseTooLarge: the response is over a limit; nothing of it is handed out.
+	CodeResponseTooLarge Code = "response_too_large"
+	// CodeOverloaded: the socket budget is spent.
+	CodeOverloaded Code = "overloaded"
+)
+
+// CodeEnded is no answer for a guest: the call itself is over (its context ended, or the client was closed). The caller
+// ends the call; [Error.Unwrap] says how, so errors.Is(err, context.DeadlineExceeded) tells a deadline from a cancel.
+const CodeEnded Code = "ended"
+
+// ErrClosed is what a [CodeEnded] error wraps after [Client.Close].
+var ErrClosed = errors.New("egress: the client is closed")
+
+// These name the part of a request that is at fault, in [Error.Field].
+const (
+	FieldMethod  = "method"
+	FieldURL     = "url"
+	FieldHeaders = "headers"
+)
+
+// Error is why [Client.Do] has no response.
+type Error struct {
+	// Code is stable.
+	Code Code
+	// Message is one sentence that may be shown to a guest.
+	Message string
+	// Field is set with CodeInvalidRequest: one of the Field constants.
+	Field string
+	// Denial is set with CodeEgressDenied.
+	Denial *Denial
+
+	ended error
+}
+
+// Error implements error.
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// Unwrap returns the context's error or [ErrClosed] with CodeEnded, the denial with CodeEgressDenied, else nil.
+func (e *Error) Unwrap() error {
+	if e.ended != nil {
+		return e.ended
+	}
+	if e.Denial != nil {
+		return e.Denial
+	}
+	return nil
+}
+
+func invalid(field, message string) *Error {
+	return &Error{Code: CodeInvalidRequest, Field: field, Message: message}
+}
+
+func ended(cause error) *Error {
+	return &Error{Code: CodeEnded, Message: "the call is over", ended: cause}
+}
+
+// Denial says what was refused and what would allow it. It is an error.
+type Denial struct {
+	// Scheme, Host and Port are where the guest wanted to go.
+	Scheme string
+	Host   string
+	Port   uint16
+	// NotRequested: the operator may have granted it, but the connector's manifest never asked for it.
+	NotRequested bool
+	// Class is the class of the refused address; [ClassNone] where the name was refused.
+	Class Class
+	// Addr is the refused address. It is for the operator: it is not part of the message, since what a name resolves
+	// to inside the operator's network is nothing a guest should learn.
+	Addr netip.Addr
+	// Grant is the rule, or the address entry, that would allow it; empty where nothing can.
+	Grant string
+}
+
+// Error implements error. The text may be shown to a guest.
+func (d *Denial) Error() string {
+	switch {
+	case d.NotRequested:
+		return fmt.Sprintf("the connector's manifest does not ask for %s: add %q to the hosts of its http capability", d.Host, d.Grant)
+	case d.Class == ClassNone:
+		return fmt.Sprintf("%s is not granted: a grant needs the rule %q", d.Host, d.Grant)
+	}
+	hint := d.Class.hint()
+	if d.Host == "" {
+		return fmt.Sprintf("the address is %s: %s", d.Class.describe(), hint)
+	}
+	return fmt.Sprintf("%s stands for %s: %s", d.Host, d.Class.describe(), hint)
+}
+
+// originOf spells scheme://host[:port], the port only where it is not the scheme's own.
+func originOf(secure bool, host string, port uint16) string {
+	scheme := schemeOf(secure)
+	if len(host) > 0 && isIPv6Text(host) {
+		host = "[" + host + "]"
+	}
+	if port == defaultPort(secure) {
+		return scheme + "://" + host
+	}
+	return scheme + "://" + host + ":" + strconv.Itoa(int(port))
+}

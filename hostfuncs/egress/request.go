@@ -1,0 +1,166 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// These bound the headers of a request.
+const (
+	maxHeaders     = 128
+	maxHeaderName  = 256      // bytes
+	maxHeaderBytes = 64 << 10 // names and values together
+)
+
+func validMethod(method string) bool {
+	switch method {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return true
+	}
+	return false
+}
+
+// defaultEncodings is what is decoded here.
+var defaultEncodings = []string{"gzip, deflate"}
+
+// makeHeader checks the guest's headers and adds the client's own.
+func (c *Client) makeHeader(pairs [][2]string) (http.Header, *Error) {
+	if len(pairs) > maxHeaders {
+		return nil, invalid(FieldHeaders, "there are more than 128 headers")
+	}
+	header := make(http.Header, len(pairs)+2)
+	values := make([]string, len(pairs)) // one allocation for all the lists of one value
+	size := 0
+	for i, pair := range pairs {
+		name, value := pair[0], pair[1]
+		size += len(name) + len(value)
+		key := textproto.CanonicalMIMEHeaderKey(name)
+		switch {
+		case len(name) > maxHeaderName || size > maxHeaderBytes:
+			return nil, invalid(FieldHeaders, "the headers are too large: names up to 256 bytes, 65536 bytes in all")
+		case !httpguts.ValidHeaderFieldName(name):
+			return nil, invalid(FieldHeaders, "a header name holds a character that a token does not allow")
+		case refusedHeader(key):
+			return nil, invalid(FieldHeaders, "the header "+name+" is set by the host: leave it out")
+		case holdsControl(value):
+			return nil, invalid(FieldHeaders, "the value of the header "+name+" holds a line break or another control character")
+		}
+		if list, repeated := header[key]; repeated {
+			header[key] = append(list, value)
+			continue
+		}
+		values[i] = value
+		header[key] = values[i : i+1 : i+1]
+	}
+	if _, set := header["User-Agent"]; !set {
+		header["User-Agent"] = c.userAgent
+	}
+	if _, set := header["Accept-Encoding"]; !set {
+		header["Accept-Encoding"] = defaultEncodings
+	}
+	return header, nil
+}
+
+// refusedHeader reports whether the header frames the message or steers the connection, which is the host's alone. The
+// key is canonical.
+func refusedHeader(key string) bool {
+	switch key {
+	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Keep-Alive", "Te", "Trailer":
+		return true
+	}
+	return strings.HasPrefix(key, "Proxy-")
+}
+
+func holdsControl(value string) bool {
+	for i := 0; i < len(value); i++ {
+		if value[i] < ' ' || value[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// makeRequest builds what the transport takes. A nil body is none.
+func makeRequest(ctx context.Context, method string, u *URL, header http.Header, body *lentBody) (*http.Request, *Error) {
+	target := &url.URL{Scheme: u.Scheme(), Host: u.authority}
+	if !setTarget(target, u) {
+		return nil, invalid(FieldURL, errURLPathStart.Error())
+	}
+	request := http.Request{
+		Method: method, URL: target, Host: u.authority, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if body != nil {
+		request.ContentLength = int64(len(body.data))
+		request.Body = &bodyReader{lent: body}
+		request.GetBody = func() (io.ReadCloser, error) { return &bodyReader{lent: body}, nil }
+	}
+	return request.WithContext(ctx), nil
+}
+
+// setTarget makes net/http send path and query as written, and reports whether it can. Opaque text is sent unchanged,
+// but for two slashes at its start, which net/http takes for an authority.
+func setTarget(target *url.URL, u *URL) bool {
+	if !strings.HasPrefix(u.target, "//") {
+		target.Opaque = u.target
+		return true
+	}
+	path, err := url.PathUnescape(u.path)
+	if err != nil {
+		return false
+	}
+	target.Path, target.RawPath = path, u.path
+	if len(u.target) > len(u.path) {
+		target.RawQuery = u.target[len(u.path)+1:]
+		target.ForceQuery = true
+	}
+	return target.RequestURI() == u.target
+}
+
+// errTakenBack ends a request body whose owner does not lend it any more.
+var errTakenBack = errors.New("the request has ended")
+
+// lentBody is the caller's memory, lent until Do returns. The transport may go on writing a request whose response has
+// already come, and by then the memory may hold another call's data.
+type lentBody struct {
+	mu   sync.Mutex // held while data is read; protects data
+	data []byte
+	over bool
+}
+
+func (b *lentBody) takeBack() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.data, b.over = nil, true
+}
+
+// bodyReader reads a lent body from its start.
+type bodyReader struct {
+	lent   *lentBody
+	offset int
+}
+
+// Read implements io.Reader.
+func (r *bodyReader) Read(p []byte) (int, error) {
+	r.lent.mu.Lock()
+	defer r.lent.mu.Unlock()
+	if r.lent.over {
+		return 0, errTakenBack
+	}
+	n := copy(p, r.lent.data[r.offset:])
+	if r.offset += n; r.offset == len(r.lent.data) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (r *bodyReader) Close() error { return nil }

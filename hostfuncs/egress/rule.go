@@ -1,0 +1,206 @@
+package egress
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Rule names where a request may go: scheme://host[:port][/path-prefix].
+//
+//   - The scheme is http or https.
+//   - The host is a name or an address literal, taken exactly; "*.example.com", every name below example.com but not
+//     example.com; or "*", any host.
+//   - The port defaults to the scheme's; with host "*" every port is meant unless one is given.
+//   - The path prefix ends at a segment: /v1 covers /v1 and /v1/x, not /v10. A path that a server could read as leaving
+//     the prefix (dot segments, encoded dots, slashes or backslashes) is not covered.
+//
+// The zero Rule matches nothing.
+type Rule struct {
+	secure bool
+	kind   hostKind
+	host   string // for hostSuffix with its leading dot: ".example.com"
+	port   uint16 // 0: any
+	path   string // "" or "/…"
+}
+
+type hostKind uint8
+
+const (
+	hostNone hostKind = iota
+	hostExact
+	hostSuffix
+	hostAny
+)
+
+var (
+	errRuleScheme = errors.New("it must begin with http:// or https://")
+	errRuleUser   = errors.New("user information does not belong in a rule")
+	errRuleQuery  = errors.New("a rule ends with the path prefix: no query, no fragment")
+	errRuleStar   = errors.New(`the host is a name, an address, "*.name" or "*"`)
+	errRulePath   = errors.New("the path prefix holds a dot segment, an encoded dot or slash, a backslash, a blank or a character outside ASCII")
+)
+
+// ParseRule reads a rule. The error says what to write instead.
+func ParseRule(s string) (Rule, error) {
+	r, err := parseRule(s)
+	if err == nil {
+		return r, nil
+	}
+	if strings.ContainsAny(s, "@?#") || len(s) > 300 {
+		// It may hold a credential, which an error must not repeat.
+		return Rule{}, fmt.Errorf("egress rule: %w", err)
+	}
+	return Rule{}, fmt.Errorf("egress rule %q: %w", s, err)
+}
+
+func parseRule(s string) (Rule, error) {
+	var r Rule
+	if len(s) > maxURL {
+		return r, errURLTooLong
+	}
+	secure, rest, ok := cutScheme(s)
+	if !ok {
+		return r, errRuleScheme
+	}
+	if strings.ContainsAny(rest, "?#") {
+		return r, errRuleQuery
+	}
+	authority, path := rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	if strings.IndexByte(authority, '@') >= 0 {
+		return r, errRuleUser
+	}
+	host, port, err := cutPort(authority)
+	if err != nil {
+		return r, err
+	}
+	r = Rule{secure: secure, kind: hostExact, port: port}
+	if port == 0 && host != "*" {
+		r.port = defaultPort(secure)
+	}
+	if r.kind, r.host, err = parseRuleHost(host); err != nil {
+		return Rule{}, err
+	}
+	if path != "" && path != "/" {
+		if !plainPath(path) {
+			return Rule{}, errRulePath
+		}
+		r.path = path
+	}
+	return r, nil
+}
+
+func parseRuleHost(s string) (hostKind, string, error) {
+	if s == "*" {
+		return hostAny, "", nil
+	}
+	suffix, wild := strings.CutPrefix(s, "*.")
+	if strings.IndexByte(suffix, '*') >= 0 {
+		return hostNone, "", errRuleStar
+	}
+	host, literal, err := normaliseHost(suffix)
+	if err != nil {
+		return hostNone, "", err
+	}
+	if !wild {
+		return hostExact, host, nil
+	}
+	if literal.IsValid() {
+		return hostNone, "", errRuleStar
+	}
+	return hostSuffix, "." + host, nil
+}
+
+// String returns the rule in its one spelling: parsing it gives the same rule.
+func (r Rule) String() string {
+	var host string
+	switch r.kind {
+	case hostNone:
+		return ""
+	case hostAny:
+		host = "*"
+		if r.port == 0 {
+			return schemeOf(r.secure) + "://" + host + r.path
+		}
+		return schemeOf(r.secure) + "://" + host + ":" + strconv.Itoa(int(r.port)) + r.path
+	case hostSuffix:
+		host = "*" + r.host
+	default:
+		host = r.host
+	}
+	return originOf(r.secure, host, r.port) + r.path
+}
+
+// matchesOrigin compares scheme, host and port.
+func (r *Rule) matchesOrigin(u *URL) bool {
+	if r.secure != u.secure || r.port != 0 && r.port != u.port {
+		return false
+	}
+	switch r.kind {
+	case hostExact:
+		return r.host == u.host
+	case hostSuffix:
+		return len(u.host) > len(r.host) && strings.HasSuffix(u.host, r.host)
+	case hostAny:
+		return true
+	}
+	return false
+}
+
+// matchesPath compares the path; plain says whether path holds nothing that could leave a prefix.
+func (r *Rule) matchesPath(path string, plain bool) bool {
+	if r.path == "" {
+		return true
+	}
+	if !plain || !strings.HasPrefix(path, r.path) {
+		return false
+	}
+	return len(path) == len(r.path) || r.path[len(r.path)-1] == '/' || path[len(r.path)] == '/'
+}
+
+// plainPath reports whether every server reads the path's segments as they are written. It is false for dot segments
+// (with path parameters too, "..;x"), for backslashes, and for dots, slashes, backslashes and NUL that are
+// percent-encoded, however often.
+func plainPath(path string) bool {
+	start := 0
+	for i := 0; i <= len(path); i++ {
+		if i == len(path) || path[i] == '/' {
+			segment, _, _ := strings.Cut(path[start:i], ";")
+			if segment == "." || segment == ".." {
+				return false
+			}
+			start = i + 1
+			continue
+		}
+		switch c := path[i]; {
+		case c <= ' ' || c >= 0x7f || c == '\\':
+			return false
+		case c == '%' && hidesSeparator(path[i+1:]):
+			return false
+		}
+	}
+	return true
+}
+
+// hidesSeparator reports whether the text after a percent sign is broken, or decodes to a byte that moves between
+// segments, after any number of decodings.
+func hidesSeparator(s string) bool {
+	for strings.HasPrefix(s, "25") {
+		s = s[2:]
+		if len(s) < 2 || !isHex(s[0]) || !isHex(s[1]) {
+			return false // an encoded percent sign that begins no second encoding
+		}
+	}
+	if len(s) < 2 || !isHex(s[0]) || !isHex(s[1]) {
+		return true
+	}
+	switch strings.ToLower(s[:2]) {
+	case "2e", "2f", "5c", "00":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,89 @@
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+const (
+	maxResponseHeader = 64 << 10 // bytes, all lines together
+	idlePerHost       = 256
+	tlsSessions       = 64
+)
+
+// errNoSocket is a dial that the socket budget refused.
+var errNoSocket = errors.New("the socket budget is spent")
+
+// dialError is a failure before there was a TCP connection.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return "dial: " + e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+// newTransport returns a pool of connections for one allowance. Proxy is nil, so that no environment variable matters.
+func (c *Client) newTransport(a *Allowance) *http.Transport {
+	d := &dialer{
+		client:    c,
+		allowance: a,
+		net: net.Dialer{
+			Timeout:        c.config.ConnectTimeout,
+			KeepAlive:      15 * time.Second,
+			Resolver:       c.config.Resolver,
+			ControlContext: c.config.Guard.Control(a),
+		},
+	}
+	return &http.Transport{
+		DialContext: d.dial,
+		TLSClientConfig: &tls.Config{
+			MinVersion:         tls.VersionTLS12,
+			RootCAs:            c.config.RootCAs,
+			ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
+		},
+		TLSHandshakeTimeout:    c.config.TLSTimeout,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // decoded here, within the response limit
+		MaxResponseHeaderBytes: maxResponseHeader,
+		IdleConnTimeout:        c.config.IdleTimeout,
+		MaxIdleConnsPerHost:    idlePerHost,
+		HTTP2: &http.HTTP2Config{
+			// One HTTP/2 connection carries all calls to a host: a dead one has to be found out.
+			SendPingTimeout: 15 * time.Second,
+			PingTimeout:     5 * time.Second,
+			// As much as a response may have, and no more waiting in memory per stream than that.
+			MaxReceiveBufferPerStream: min(max(c.config.ResponseLimit, 64<<10), 4<<20),
+		},
+	}
+}
+
+// dialer opens the connections of one transport.
+type dialer struct {
+	client    *Client
+	allowance *Allowance
+	net       net.Dialer
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	// Go connects to the IPv4 address inside a mapped literal, and Control would not see the outer one.
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		if literal, err := netip.ParseAddr(host); err == nil {
+			if err := d.client.config.Guard.Check(d.allowance, literal); err != nil {
+				return nil, &dialError{err}
+			}
+		}
+	}
+	sockets := d.client.config.Sockets
+	if !sockets.acquire(d.client) {
+		return nil, &dialError{errNoSocket}
+	}
+	conn, err := d.net.DialContext(ctx, network, address)
+	if err != nil {
+		sockets.Release()
+		return nil, &dialError{err}
+	}
+	return &countedConn{Conn: conn, sockets: sockets}, nil
+}
