@@ -35,11 +35,15 @@ guests: $(GUESTS:%=bin/guests/%.wasm)
 
 .PHONY: test
 test: build guests ## the fast tests
-	go test ./...
+	go test ./... ./testdata/guests/...
 
 .PHONY: race
 race: build guests ## the fast tests under the race detector, which needs a C compiler
 	CGO_ENABLED=1 go test -race ./...
+
+.PHONY: test-long
+test-long: build guests ## kill -9 under load, again and again (KILL_ROUNDS changes how often)
+	go test -tags long -run 'Kill' -timeout 30m ./cmd/sluice -args -kill.rounds=$(or $(KILL_ROUNDS),20)
 
 .PHONY: cases
 cases: build ## replay the recorded calls of the reference servers (needs Python 3.11)
@@ -48,26 +52,31 @@ cases: build ## replay the recorded calls of the reference servers (needs Python
 .PHONY: check
 check: ## format, vet, staticcheck, and the locks of committed modules
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
-	go vet ./...
+	go vet ./... ./testdata/guests/...
 	GOOS=wasip1 GOARCH=wasm go vet ./guest-sdk/go/... ./modules/example/... ./testdata/guests/...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 
 .PHONY: modules
 modules: ## rebuild the committed modules (needs make toolchains)
-	sh modules/build-rust.sh build
+	bash modules/build-rust.sh build
 
 .PHONY: check-modules
 check-modules: ## rebuild the committed modules elsewhere and compare
-	sh modules/build-rust.sh check
+	bash modules/build-rust.sh check
+
+.PHONY: test-modules
+test-modules: ## the unit tests of the Rust SDK and of the modules written with it (needs make toolchains)
+	bash modules/build-rust.sh test
 
 .PHONY: toolchains
 toolchains: ## install what builds the guests that are not in Go (Debian, as root)
-	sh scripts/toolchain-rust.sh
+	bash scripts/toolchain-rust.sh
 
 .PHONY: bench
 bench: build ## measure, and write benchmarks/RESULTS.md
-	go run ./benchmarks/e2e
+	go run ./benchmarks/e2e -out benchmarks/RESULTS.md
+	go test -run '^$$' -bench . -benchmem ./benchmarks/...
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for a minute each (FUZZTIME changes that)

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the processes that a run starts.
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestRun is a whole run in small: real processes, one short round.
+func TestRun(t *testing.T) {
+	p := plan{
+		Connections: []int{2}, Rounds: 1, WarmUp: 20 * time.Millisecond, Duration: 100 * time.Millisecond,
+		Servers: []string{roleSluice, roleBare}, Profiles: t.TempDir(),
+	}
+	var lines []string
+	all, err := run(t.Context(), p, func(line string) { lines = append(lines, line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 2 || len(all) != 1 || all[0].connections != 2 {
+		t.Fatalf("got %d lines, results %+v", len(lines), all)
+	}
+	for _, role := range p.Servers {
+		ms := all[0].of[role]
+		if len(ms) != 1 {
+			t.Fatalf("%s was measured %d times", role, len(ms))
+		}
+		m := ms[0]
+		if m.load.Requests == 0 || m.load.All < m.load.Requests || m.load.P50 <= 0 || m.load.P99 < m.load.P50 || m.load.Took < p.Duration {
+			t.Errorf("%s: %+v", role, m.load)
+		}
+		if role == roleSluice && m.server.Bytes == 0 { // the bare one may allocate nothing
+			t.Errorf("%s: the server was not sampled: %+v", role, m.server)
+		}
+		if info, err := os.Stat(p.Profiles + "/" + strings.ReplaceAll(role, " ", "-") + ".pprof"); err != nil || info.Size() == 0 {
+			t.Errorf("%s: no profile: %v", role, err)
+		}
+	}
+	page := report(thisMachine(), p, all)
+	for _, want := range []string{"| wazero | ", "## 2 connections", "| sluice | ", p.command()} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q:\n%s", want, page)
+		}
+	}
+}
+
+func TestRun_Errors(t *testing.T) {
+	p := plan{Connections: []int{1}, Rounds: 1, Duration: time.Millisecond, Servers: []string{"nothing"}}
+	if _, err := run(t.Context(), p, func(string) {}); err == nil || !strings.Contains(err.Error(), `"nothing"`) {
+		t.Errorf("an unknown role: got %v", err)
+	}
+}
+
+func TestChild_Errors(t *testing.T) {
+	for _, in := range []string{"", "{", "5\n", `{"Role":"nothing"}` + "\n"} {
+		if err := child(strings.NewReader(in), new(bytes.Buffer)); err == nil {
+			t.Errorf("%q was taken", in)
+		}
+	}
+}
+
+func TestParsePlan(t *testing.T) {
+	p, err := parsePlan([]string{"-connections", "1, 8", "-rounds", "3", "-out", "x.md"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(p.Connections, []int{1, 8}) || p.Rounds != 3 || p.Duration != 3*time.Second || len(p.Servers) != 3 {
+		t.Errorf("got %+v", p)
+	}
+	want := "go run ./benchmarks/e2e -connections 1,8 -rounds 3 -warmup 500ms -duration 3s -out x.md"
+	if p.command() != want {
+		t.Errorf("got %s, want %s", p.command(), want)
+	}
+	if p.bound() < 18*p.Duration {
+		t.Errorf("the bound %s is shorter than the measurements", p.bound())
+	}
+}
+
+func TestParsePlan_Errors(t *testing.T) {
+	for _, args := range []string{
+		"-connections 0", "-connections 1,x", "-connections 2000", "-rounds 0", "-rounds 101", "-duration 0s",
+		"-duration 2m", "-warmup -1s", "more",
+	} {
+		if _, err := parsePlan(strings.Fields(args)); err == nil {
+			t.Errorf("%s was taken", args)
+		}
+	}
+}
+
+func TestSpread(t *testing.T) {
+	for _, tc := range []struct {
+		figures []float64
+		want    string
+	}{
+		{nil, "0.0 (0.0–0.0)"},
+		{[]float64{3}, "3.0 (3.0–3.0)"},
+		{[]float64{3, 1, 2}, "2.0 (1.0–3.0)"},
+		{[]float64{4, 1, 2, 3}, "2.5 (1.0–4.0)"},
+	} {
+		if got := spreadOf(tc.figures, func(f float64) float64 { return f }).text("%.1f"); got != tc.want {
+			t.Errorf("%v: got %s, want %s", tc.figures, got, tc.want)
+		}
+	}
+}
+
+func TestRatios(t *testing.T) {
+	of := func(requests ...uint64) (ms []measurement) {
+		for _, n := range requests {
+			ms = append(ms, measurement{load: loadResult{Requests: n, Took: time.Second}})
+		}
+		return ms
+	}
+	got := fmt.Sprint(ratios(of(10, 1, 50), of(20, 4, 50), measurement.perSecond))
+	if want := fmt.Sprint(spread{median: .5, min: .25, max: 1}); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestParseBusy(t *testing.T) {
+	for _, tc := range []struct {
+		stat string
+		want time.Duration
+	}{
+		{"cpu  100 20 30 4000 500 6 7 8 900 10\ncpu0 1 1 1\n", 1710 * time.Millisecond},
+		{"cpu  5", 50 * time.Millisecond},
+		{"cpu0 1 2 3", 0},
+		{"cpu  1 x", 0},
+		{"", 0},
+	} {
+		if got := parseBusy(tc.stat); got != tc.want {
+			t.Errorf("%q: got %s, want %s", tc.stat, got, tc.want)
+		}
+	}
+}
+
+func TestOthers(t *testing.T) {
+	m := measurement{busy: 3 * time.Second, elapsed: 2 * time.Second, server: sample{CPU: time.Second}, upstream: sample{CPU: time.Second / 2}}
+	m.load.CPU = time.Second / 2
+	if got := m.others(2); got != .25 {
+		t.Errorf("got %v, want a quarter", got)
+	}
+	m.busy = 0
+	if got := m.others(2); got != 0 {
+		t.Errorf("where it can't be told: got %v", got)
+	}
+}

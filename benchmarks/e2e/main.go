@@ -1,0 +1,131 @@
+// Command e2e measures whole servers over loopback: Sluice with its bundled connector http, the twin that does without
+// a sandbox, and bare fasthttp with a constant answer as the bound of what this machine can carry.
+//
+// It starts itself again for every process that takes part, so that none shares a heap or a scheduler with another:
+// the service that connectors ask, each server, and the load client. The servers are measured in turns, A B C A B C …,
+// so that a machine that is slower for a while is slower for all of them; ratios are taken within a turn.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	var err error
+	if os.Getenv(childVariable) != "" {
+		err = child(os.Stdin, os.Stdout)
+	} else {
+		err = measure(os.Args[1:])
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+}
+
+// plan is what is measured.
+type plan struct {
+	Connections []int
+	Rounds      int
+	WarmUp      time.Duration // before each measurement, not counted
+	Duration    time.Duration // of each measurement
+	Profiles    string        // folder for the servers' CPU profiles, or ""
+	Servers     []string      // roles, in the order in which they are measured
+	out         string        // file for the results, or "" for standard output
+}
+
+// The bounds of a plan: it is to end, and not to be more than loopback carries.
+const (
+	maxConnections = 1024
+	maxRounds      = 100
+	maxDuration    = time.Minute
+)
+
+func parsePlan(args []string) (plan, error) {
+	p := plan{Servers: []string{roleSluice, roleTwin, roleBare}}
+	flags := flag.NewFlagSet("e2e", flag.ContinueOnError)
+	connections := flags.String("connections", "1,32,64", "how many connections the load client keeps, one table for each")
+	flags.IntVar(&p.Rounds, "rounds", 7, "how often each server is measured")
+	flags.DurationVar(&p.WarmUp, "warmup", 500*time.Millisecond, "load before each measurement")
+	flags.DurationVar(&p.Duration, "duration", 3*time.Second, "length of each measurement")
+	flags.StringVar(&p.Profiles, "cpuprofile", "", "folder for a CPU profile of each server")
+	flags.StringVar(&p.out, "out", "", "file for the results; standard output without it")
+	if err := flags.Parse(args); err != nil {
+		return p, err
+	}
+	for text := range strings.SplitSeq(*connections, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 || n > maxConnections {
+			return p, fmt.Errorf("-connections takes numbers from 1 to %d, separated by commas", maxConnections)
+		}
+		p.Connections = append(p.Connections, n)
+	}
+	switch {
+	case flags.NArg() > 0:
+		return p, fmt.Errorf("%q is no flag", flags.Arg(0))
+	case p.Rounds < 1 || p.Rounds > maxRounds:
+		return p, fmt.Errorf("-rounds takes 1 to %d", maxRounds)
+	case p.Duration <= 0 || p.Duration > maxDuration, p.WarmUp < 0 || p.WarmUp > maxDuration:
+		return p, fmt.Errorf("-duration and -warmup take up to %s", maxDuration)
+	}
+	return p, nil
+}
+
+// command is how the plan is asked for.
+func (p plan) command() string {
+	counts := make([]string, len(p.Connections))
+	for i, n := range p.Connections {
+		counts[i] = strconv.Itoa(n)
+	}
+	c := fmt.Sprintf("go run ./benchmarks/e2e -connections %s -rounds %d -warmup %s -duration %s",
+		strings.Join(counts, ","), p.Rounds, p.WarmUp, p.Duration)
+	if p.Profiles != "" {
+		c += " -cpuprofile " + p.Profiles
+	}
+	if p.out != "" {
+		c += " -out " + p.out
+	}
+	return c
+}
+
+// bound is when the measurement has hung.
+func (p plan) bound() time.Duration {
+	turns := time.Duration(len(p.Connections) * p.Rounds * len(p.Servers))
+	return 2*time.Minute + turns*(p.WarmUp+p.Duration+loadGrace)
+}
+
+func measure(args []string) error {
+	p, err := parsePlan(args)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, p.bound())
+	defer cancel()
+	if p.Profiles != "" {
+		if err := os.MkdirAll(p.Profiles, 0o755); err != nil {
+			return err
+		}
+	}
+	machine := thisMachine()
+	results, err := run(ctx, p, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if err != nil {
+		return err
+	}
+	page := report(machine, p, results)
+	if p.out == "" {
+		_, err = os.Stdout.WriteString(page)
+		return err
+	}
+	return os.WriteFile(p.out, []byte(page), 0o644)
+}
