@@ -48,25 +48,37 @@ locked() {
   sed -nE "s/^  \"$2\": \"?([^\"]*[^\",])\"?,?$/\1/p" "modules/$1/$1.lock.json"
 }
 
+# Lays a connector and the SDK out in one folder and prints it. Cargo mixes the path of whatever lies outside of a
+# package's folder into the names of symbols, and with them into the order of functions: inside, a path is relative, and
+# every checkout gives the same bytes.
+stage() {
+  local name=$1 stage=$out/stage/$1
+  rm -rf "$stage"
+  mkdir -p "$stage"
+  ln -s "$root/modules/$name/src" "$stage/src"
+  ln -s "$root/guest-sdk/rust" "$stage/sdk"
+  cp "modules/$name/Cargo.lock" "$stage/"
+  sed 's|"\.\./\.\./guest-sdk/rust"|"sdk"|' "modules/$name/Cargo.toml" >"$stage/Cargo.toml"
+  echo "$stage"
+}
+
 # Compiles a connector; prints the path of the module.
 compile() {
-  local name=$1
-  local cargo_home=${CARGO_HOME:-$HOME/.cargo}
-  local sysroot
+  local name=$1 stage sysroot
+  stage=$(stage "$name")
   sysroot=$("$RUSTC" --print sysroot)
-  # No path of this machine may get into the module: not by debug information (stripped) nor by the places of panics.
-  # The last prefix that fits wins.
+  # No path of this machine may get into the module with the places of panics. The last prefix that fits wins.
   local flags=(
-    "--remap-path-prefix=$cargo_home/registry/src=/cargo"
-    "--remap-path-prefix=$(realpath "$sysroot/lib/rustlib/src/rust" 2>/dev/null || echo "$sysroot")=/rust"
+    "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/cargo"
+    "--remap-path-prefix=$(realpath -m "$sysroot/lib/rustlib/src/rust")=/rust"
     "--remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rust"
-    "--remap-path-prefix=$root=/sluice"
+    "--remap-path-prefix=$stage=/$name"
     # The connectors' stacks are shallow; the default of 1 MiB would only make memory images larger.
     "-Clink-arg=-zstack-size=262144"
   )
   [[ -z $RUST_LINKER ]] || flags+=("-Clinker=$RUST_LINKER" "-Clinker-flavor=wasm-ld")
   local args=(build --release --locked --quiet --target "$TARGET" --target-dir "$out"
-    --manifest-path "modules/$name/Cargo.toml")
+    --manifest-path "$stage/Cargo.toml")
   local env=(CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f'; echo "${flags[*]}")" CARGO_INCREMENTAL=0)
   if [[ $RUST_STD == source ]]; then
     # Debian's rustc is a stable one without std for wasm: its source is compiled along.

@@ -173,10 +173,7 @@ mod tests {
                 Answer::json_text("null").status(404).error("HttpError404", "no\n"),
                 r#"{"http_status":404,"error":{"code":"HttpError404","message":"no\n"}}"#,
             ),
-            (
-                Answer::bare(204, "text/plain", ""),
-                r#"{"response":{"status":204},"mimetype":"text/plain"}"#,
-            ),
+            (Answer::bare(204, "text/plain", ""), r#"{"response":{"status":204},"mimetype":"text/plain"}"#),
             (Answer::from(Error::new("c", "m")), r#"{"error":{"code":"c","message":"m"}}"#),
         ] {
             assert_eq!(String::from_utf8(answer.head()).unwrap(), want);

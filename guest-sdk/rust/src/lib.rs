@@ -40,6 +40,7 @@ mod error;
 mod http;
 pub mod json;
 mod params;
+mod send_error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
@@ -48,8 +49,9 @@ pub use answer::Answer;
 pub use call::{Call, Context, Level};
 pub use connector::{Command, Connector, Handler, Kind, Param};
 pub use error::{Error, Result};
-pub use http::{Field, Headers, Method, Request, Response, SendError, SendErrorKind};
+pub use http::{Headers, Method, Request, Response};
 pub use params::Params;
+pub use send_error::{Field, SendError, SendErrorKind};
 pub use serde_json;
 
 #[cfg(target_arch = "wasm32")]

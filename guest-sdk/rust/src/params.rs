@@ -43,9 +43,8 @@ impl<'a> Params<'a> {
     /// # Errors
     /// `missing_parameter`, `invalid_parameter`.
     pub fn require_str(&self, name: &str) -> Result<Cow<'a, str>> {
-        self.str(name)?.ok_or_else(|| {
-            Error::new("missing_parameter", format!("Parameter {name} is required.")).status(400)
-        })
+        self.str(name)?
+            .ok_or_else(|| Error::new("missing_parameter", format!("Parameter {name} is required.")).status(400))
     }
 
     /// An integer of 64 bits. Use [`raw`](Params::raw) where more digits may come.
@@ -82,9 +81,8 @@ impl<'a> Params<'a> {
     /// `invalid_parameters` if they do not fit.
     pub fn read<T: Deserialize<'a>>(&self) -> Result<T> {
         // serde's message may quote a value: it stays here.
-        serde_json::from_str(self.text).map_err(|_| {
-            Error::new("invalid_parameters", "The parameters do not have the expected shape.").status(400)
-        })
+        serde_json::from_str(self.text)
+            .map_err(|_| Error::new("invalid_parameters", "The parameters do not have the expected shape.").status(400))
     }
 
     /// All parameters, those included that the command did not declare.

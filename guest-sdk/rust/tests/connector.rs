@@ -30,7 +30,8 @@ fn fetch(call: &Call) -> Result<Answer> {
         .timeout(Duration::from_secs(2))
         .json(&json!({"n": 1}))?;
     let mut response = request.send(call)?;
-    let headers = response.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+    let headers =
+        response.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
     Ok(Answer::text(response.text()?).status(response.status()).headers(headers))
 }
 

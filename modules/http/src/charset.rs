@@ -82,8 +82,9 @@ impl Charset {
     /// Decodes; what does not fit becomes U+FFFD, one for each invalid sequence.
     fn decode(self, bytes: Vec<u8>) -> String {
         match self {
-            Charset::Utf8 => String::from_utf8(bytes)
-                .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()),
+            Charset::Utf8 => {
+                String::from_utf8(bytes).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())
+            }
             Charset::Utf8Marked => {
                 let text = Charset::Utf8.decode(bytes);
                 text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)

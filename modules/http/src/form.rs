@@ -120,8 +120,10 @@ mod tests {
             ("[]", ""),
             (r#""""#, ""),
             (r#"{"a":1}"#, "a=1"),
-            (r#"{"t":true,"f":false,"n":null,"x":1.0,"big":12345678901234567890123}"#,
-             "t=true&f=false&n=&x=1.0&big=12345678901234567890123"),
+            (
+                r#"{"t":true,"f":false,"n":null,"x":1.0,"big":12345678901234567890123}"#,
+                "t=true&f=false&n=&x=1.0&big=12345678901234567890123",
+            ),
             (r#"{"b":"x y","a":["1",2,null,true]}"#, "b=x+y&a=1&a=2&a=&a=true"),
             (r#"{"é&":"=é+~"}"#, "%C3%A9%26=%3D%C3%A9%2B~"),
             (r#"{"o":{"k": [1, 2]},"l":[[1]]}"#, "o=%7B%22k%22%3A%5B1%2C2%5D%7D&l=%5B1%5D"),
@@ -153,7 +155,9 @@ mod tests {
 
     #[test]
     fn queries_errors() {
-        for value in ["5", "true", "[1]", r#"["ab"]"#, r#"[["a"]]"#, r#"[["a",1,2]]"#, r#"[[null,1]]"#, r#"[["a",1],{}]"#] {
+        for value in
+            ["5", "true", "[1]", r#"["ab"]"#, r#"[["a"]]"#, r#"[["a",1,2]]"#, r#"[[null,1]]"#, r#"[["a",1],{}]"#]
+        {
             assert_eq!(query_v1(raw(value)), Err(NoPairs), "{value}");
             assert_eq!(query_v2(raw(value)), Err(NoPairs), "{value}");
         }

@@ -22,14 +22,17 @@ use sluice::{Command, Connector, Param};
 const URL: Param = Param::string("url", "Absolute http or https URL").required();
 const HEADERS: Param = Param::any("headers", "Request headers: an object or a list of pairs");
 const QUERY: Param = Param::any("params", "Query: an object, a list of pairs, or a string. Replaces the URL's own");
-const QUERY_ADDED: Param = Param::any("params", "Query: an object, a list of pairs, or a string. Added to the URL's own");
+const QUERY_ADDED: Param =
+    Param::any("params", "Query: an object, a list of pairs, or a string. Added to the URL's own");
 const DATA: Param = Param::any("data", "Request body, sent as body_format says");
 const DATA_JSON: Param = Param::any("data", "Request body, sent as JSON");
 const BODY_FORMAT: Param = Param::string("body_format", "How data is sent: json (default), form, raw or none");
-const RESPONSE_HEADERS: Param = Param::boolean("include_response_headers", "Whether the answer has the response's headers");
+const RESPONSE_HEADERS: Param =
+    Param::boolean("include_response_headers", "Whether the answer has the response's headers");
 const USERNAME: Param = Param::string("basic_auth_username", "User name for basic authentication");
 const PASSWORD: Param = Param::string("basic_auth_password", "Password for basic authentication").secret();
-const ATTEMPTS: Param = Param::integer("attempts", "How often to try, 1 to 10; a failure is tried again after a second");
+const ATTEMPTS: Param =
+    Param::integer("attempts", "How often to try, 1 to 10; a failure is tried again after a second");
 
 const READ: &[Param] = &[URL, HEADERS, QUERY, USERNAME, PASSWORD];
 const WRITE: &[Param] = &[URL, HEADERS, DATA, BODY_FORMAT, RESPONSE_HEADERS, USERNAME, PASSWORD];
@@ -49,9 +52,11 @@ pub const CONNECTOR: Connector = Connector::new("http", env!("CARGO_PKG_VERSION"
         Command::new("DeleteRequest", "Sends a DELETE request", v1::delete).params(WRITE),
         Command::new("GetRequestV2", "Sends a GET request and follows redirects", v2::get).params(READ_V2),
         Command::new("HeadRequestV2", "Sends a HEAD request", v2::head).params(READ_V2),
-        Command::new("PostRequestV2", "Sends a POST request with JSON and follows redirects", v2::post).params(WRITE_V2),
+        Command::new("PostRequestV2", "Sends a POST request with JSON and follows redirects", v2::post)
+            .params(WRITE_V2),
         Command::new("PutRequestV2", "Sends a PUT request with JSON and follows redirects", v2::put).params(WRITE_V2),
-        Command::new("PatchRequestV2", "Sends a PATCH request with JSON and follows redirects", v2::patch).params(WRITE_V2),
+        Command::new("PatchRequestV2", "Sends a PATCH request with JSON and follows redirects", v2::patch)
+            .params(WRITE_V2),
         Command::new("DeleteRequestV2", "Sends a DELETE request and follows redirects", v2::delete).params(DELETE_V2),
     ]);
 

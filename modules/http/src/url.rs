@@ -195,7 +195,9 @@ impl<'a> Parts<'a> {
             None => (None, authority),
         };
         let host_end = match host_and_port.starts_with('[') {
-            true => host_and_port.find(']').ok_or(Refusal::Invalid("has an address in brackets that does not end"))? + 1,
+            true => {
+                host_and_port.find(']').ok_or(Refusal::Invalid("has an address in brackets that does not end"))? + 1
+            }
             false => host_and_port.find(':').unwrap_or(host_and_port.len()),
         };
         let (host, port) = host_and_port.split_at(host_end);
@@ -238,11 +240,11 @@ fn drop_dots_v1(path: &str) -> Cow<'_, str> {
     if !has_dots(path) {
         return Cow::Borrowed(path);
     }
-    let mut kept = Vec::new();
+    let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment {
             "." => {}
-            ".." if kept.len() > 1 || kept.first().is_some_and(|first| *first != "") => drop(kept.pop()),
+            ".." if kept.len() > 1 || kept.first().is_some_and(|first| !first.is_empty()) => drop(kept.pop()),
             ".." => {}
             _ => kept.push(segment),
         }
@@ -321,8 +323,20 @@ mod tests {
     fn refusals() {
         let invalid = |got: Result<(Url, Option<&str>), Refusal>| matches!(got, Err(Refusal::Invalid(_)));
         for text in [
-            "http://", "http:///x", "http:/x", "http:x", "http://h:x/", "http://h:65536/", "http://h:-1/", "http://[::1/",
-            "http://[::1]x/", "http://:80/", "http://u@/", "http://a b/", "http://a\\@b/", "https://?x",
+            "http://",
+            "http:///x",
+            "http:/x",
+            "http:x",
+            "http://h:x/",
+            "http://h:65536/",
+            "http://h:-1/",
+            "http://[::1/",
+            "http://[::1]x/",
+            "http://:80/",
+            "http://u@/",
+            "http://a b/",
+            "http://a\\@b/",
+            "https://?x",
         ] {
             assert!(invalid(Url::v1(text, None)), "v1 {text}");
             assert!(invalid(Url::v2(text, "")), "v2 {text}");

@@ -112,7 +112,8 @@ fn body<'a>(params: &Params<'a>, format: &str, headers: &mut Headers) -> Result<
             None if matches!(compact(data).as_ref(), b"{}" | b"[]") => Ok(none),
             None => {
                 let form = form::encode(data, Spelling::V1);
-                let form = form.map_err(|_| "data must be an object, a list of pairs or a string in a form.".to_owned())?;
+                let form =
+                    form.map_err(|_| "data must be an object, a list of pairs or a string in a form.".to_owned())?;
                 headers.set_default("content-type", "application/x-www-form-urlencoded");
                 Ok(Cow::Owned(form.into_bytes()))
             }

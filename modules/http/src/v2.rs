@@ -241,7 +241,8 @@ fn answer(mut response: Response, method: Method) -> Result<Answer, Failure> {
         match xml::to_json(&text) {
             Some(json) => (Answer::json_text(json), failed),
             None => {
-                let message = "The service says that its response is XML, but it is not well-formed or declares entities.";
+                let message =
+                    "The service says that its response is XML, but it is not well-formed or declares entities.";
                 (raw_response(&text), Some(("ExpatError".into(), message.to_owned())))
             }
         }

@@ -45,7 +45,10 @@ fn queries() {
         (json!({"url": "http://h/echo?q=1", "params": {"a": 1}}), "http://h/echo?a=1"),
         (json!({"url": "http://h/echo?q=1", "params": {}}), "http://h/echo"),
         (json!({"url": "http://h/echo?q=1", "params": ""}), "http://h/echo"),
-        (json!({"url": "http://h/echo", "params": {"b": true, "a": [1, null, "x y"]}}), "http://h/echo?b=true&a=1&a=&a=x+y"),
+        (
+            json!({"url": "http://h/echo", "params": {"b": true, "a": [1, null, "x y"]}}),
+            "http://h/echo?b=true&a=1&a=&a=x+y",
+        ),
         (json!({"url": "http://h/echo", "params": [["a", 1.0], ["a", false]]}), "http://h/echo?a=1.0&a=false"),
         (json!({"url": "http://h/echo", "params": "a=1&b=2"}), "http://h/echo?a=1&b=2"),
     ] {
@@ -112,10 +115,7 @@ fn credentials() {
                    "basic_auth_username": "user", "basic_auth_password": "pass"}),
             USER_PASS,
         ),
-        (
-            json!({"url": "http://user:pass@h/", "basic_auth_username": "x", "basic_auth_password": ""}),
-            USER_PASS,
-        ),
+        (json!({"url": "http://user:pass@h/", "basic_auth_username": "x", "basic_auth_password": ""}), USER_PASS),
         (json!({"url": "http://h/", "basic_auth_username": "a", "basic_auth_password": "é"}), Some("Basic YTrDqQ==")),
     ] {
         let sent = sent("GetRequest", params.clone());
@@ -250,7 +250,11 @@ fn response_headers() {
     for command in ["GetRequest", "HeadRequest", "PostRequest"] {
         for (given, is_included) in [(json!(true), true), (json!(1), true), (json!(false), false), (json!(""), false)] {
             let outcome = run(command, json!({"url": "http://h/", "include_response_headers": given}), reply());
-            assert_eq!(outcome.head["headers"], if is_included { want.clone() } else { json!({}) }, "{command} {given}");
+            assert_eq!(
+                outcome.head["headers"],
+                if is_included { want.clone() } else { json!({}) },
+                "{command} {given}"
+            );
         }
     }
 }
@@ -289,7 +293,8 @@ fn manifest() {
     let parameters = |name: &str| {
         let command = commands.iter().find(|command| command["name"] == name).unwrap_or_else(|| panic!("no {name}"));
         let spell = |parameter: &Value| {
-            let flags = [("required", "*"), ("secret", "!")].map(|(flag, mark)| if parameter[flag] == true { mark } else { "" });
+            let flags = [("required", "*"), ("secret", "!")]
+                .map(|(flag, mark)| if parameter[flag] == true { mark } else { "" });
             let text = |name: &str| parameter[name].as_str().unwrap_or_default().to_owned();
             assert!(!text("description").is_empty());
             format!("{} {}{}", text("id"), &text("type")[..1], flags.concat())

@@ -29,8 +29,10 @@ fn queries() {
     for (params, want) in [
         (json!({"url": "http://h/echo?q=1", "params": {"a": 1}}), "http://h/echo?q=1&a=1"),
         (json!({"url": "http://h/echo?q=1", "params": {}}), "http://h/echo?q=1"),
-        (json!({"url": "http://h/echo", "params": {"t": true, "n": null, "l": ["x y", 2.0, null]}}),
-         "http://h/echo?t=True&l=x+y&l=2.0"),
+        (
+            json!({"url": "http://h/echo", "params": {"t": true, "n": null, "l": ["x y", 2.0, null]}}),
+            "http://h/echo?t=True&l=x+y&l=2.0",
+        ),
         (json!({"url": "http://h/echo", "params": [["a", 1], ["a", 2]]}), "http://h/echo?a=1&a=2"),
         (json!({"url": "http://h/echo?q=1", "params": "a=1"}), "http://h/echo?q=1&a=1"),
     ] {
@@ -79,7 +81,10 @@ fn bodies() {
 #[test]
 fn credentials() {
     for (params, want) in [
-        (json!({"url": "http://h/", "basic_auth_username": "user", "basic_auth_password": "pass"}), Some("Basic dXNlcjpwYXNz")),
+        (
+            json!({"url": "http://h/", "basic_auth_username": "user", "basic_auth_password": "pass"}),
+            Some("Basic dXNlcjpwYXNz"),
+        ),
         (json!({"url": "http://h/", "basic_auth_username": "", "basic_auth_password": ""}), Some("Basic Og==")),
         (json!({"url": "http://h/", "basic_auth_username": "user"}), None),
         (json!({"url": "http://h/", "basic_auth_username": "a", "basic_auth_password": "é"}), Some("Basic YTrp")),
@@ -110,7 +115,10 @@ fn requests_that_cannot_be_built() {
         params["attempts"] = json!(3);
         let outcome = run("GetRequestV2", params.clone(), []);
         assert!(outcome.requests.is_empty() && outcome.sleeps.is_empty(), "{params}");
-        assert_eq!((outcome.head["error"]["code"].as_str(), outcome.head["http_status"].as_u64()), (Some(code), Some(400)));
+        assert_eq!(
+            (outcome.head["error"]["code"].as_str(), outcome.head["http_status"].as_u64()),
+            (Some(code), Some(400))
+        );
         assert_eq!(outcome.body, "{}", "{params}");
         assert!(outcome.head.get("headers").is_none());
     }
@@ -197,8 +205,15 @@ fn redirects_errors() {
     let outcome = run("GetRequestV2", json!({"url": "http://h/"}), replies);
     assert_eq!(body(&outcome), json!({"raw_response": "ok"}), "30 redirects are followed");
 
-    let outcome = run("GetRequestV2", json!({"url": "http://h/"}), [redirect(302, "http://10.0.0.1/"), Reply::error("egress_denied")]);
-    assert_eq!((outcome.head["error"]["code"].as_str(), outcome.head["http_status"].as_u64()), (Some("egress_denied"), Some(403)));
+    let outcome = run(
+        "GetRequestV2",
+        json!({"url": "http://h/"}),
+        [redirect(302, "http://10.0.0.1/"), Reply::error("egress_denied")],
+    );
+    assert_eq!(
+        (outcome.head["error"]["code"].as_str(), outcome.head["http_status"].as_u64()),
+        (Some("egress_denied"), Some(403))
+    );
 }
 
 #[test]
@@ -227,7 +242,8 @@ fn attempts() {
 
 #[test]
 fn attempts_end_before_the_deadline() {
-    let host = (0..10).fold(TestHost::new(r#"{"url":"http://h/","attempts":10}"#), |host, _| host.reply(Reply::new(503)));
+    let host =
+        (0..10).fold(TestHost::new(r#"{"url":"http://h/","attempts":10}"#), |host, _| host.reply(Reply::new(503)));
     let outcome = host.context(&json!({"deadline_ms": 5_500})).run(&CONNECTOR, "GetRequestV2");
     assert_eq!(outcome.sleeps, [1000; 3]);
     assert_eq!(outcome.head["error"]["code"], "HttpError503");
