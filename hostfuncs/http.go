@@ -47,16 +47,18 @@ func (c *Call) SendHTTP(ctx context.Context, head, body []byte) (respHead, respB
 	return appendResponseHead(make([]byte, 0, 64*(len(resp.Headers)+1)), resp), resp.Body, OK, nil
 }
 
-// parseRequestHead fills r with what a guest wrote; false where it is not a head at all. Whether method, URL and
-// headers can be sent is for the client to say.
+// parseRequestHead fills r with what a guest wrote; false where it is not a head at all: no JSON, a member that does not
+// exist, or no method or URL. Whether what they say can be sent is for the client to say.
 func parseRequestHead(head []byte, r *egress.Request) bool {
-	ok := true
+	ok, hasMethod, hasURL := true, false, false
 	err := rawjson.Members(head, headDepth, func(key, value []byte) error {
 		switch string(key) {
 		case "method":
 			r.Method, ok = stringOf(value, ok)
+			hasMethod = true
 		case "url":
 			r.URL, ok = stringOf(value, ok)
+			hasURL = true
 		case "headers":
 			r.Headers, ok = pairs(value, ok)
 		case "timeout_ms":
@@ -68,7 +70,7 @@ func parseRequestHead(head []byte, r *egress.Request) bool {
 		}
 		return nil
 	})
-	return err == nil && ok
+	return err == nil && ok && hasMethod && hasURL
 }
 
 const headDepth = 4

@@ -1,6 +1,7 @@
 package hostfuncs
 
 import (
+	"bytes"
 	"fmt"
 	"unicode/utf8"
 )
@@ -29,11 +30,11 @@ type log struct {
 	refused int
 }
 
-// Log adds a line to the call's log. Lines at Debug are checked and dropped. A line that does not fit is refused as a
-// whole, and counted.
+// Log adds a line, without a line break, to the call's log. Lines at Debug are checked and dropped. A line that does not
+// fit is refused as a whole, and counted.
 func (c *Call) Log(level Level, line []byte) Errno {
 	switch {
-	case level > Error || !utf8.Valid(line):
+	case level > Error || !utf8.Valid(line) || bytes.ContainsAny(line, "\r\n"):
 		return Invalid
 	case level == Debug:
 		return OK

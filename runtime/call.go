@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,11 +34,11 @@ type Call struct {
 // The error is an *envelope.Failure: nobody answered. What it tells the caller says nothing of what the guest did;
 // that is in the log.
 func (r *Runtime) Execute(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
-	c := cmd.connector
-	if !c.acquire() {
-		// The version went out of service since it was looked up. What it said of its parameters may no longer hold.
+	cmd, ok := r.acquire(cmd)
+	if !ok {
 		return nil, envelope.Fail(envelope.ConnectorUnavailable, "The connector was replaced while the call came in. Try again.")
 	}
+	c := cmd.connector
 	defer c.release()
 	if c.unavailable != "" {
 		return nil, envelope.Fail(envelope.ConnectorUnavailable,
@@ -52,6 +53,19 @@ func (r *Runtime) Execute(ctx context.Context, cmd *Command, call *Call) (*envel
 	}
 	defer c.slots.give()
 	return r.run(ctx, cmd, call)
+}
+
+// acquire claims the connector of a command for a call. Where that version went out of service since it was looked up,
+// it is the version that took its place, as long as what was checked of the call still holds.
+func (r *Runtime) acquire(cmd *Command) (*Command, bool) {
+	for !cmd.connector.acquire() {
+		next, ok := r.Command(cmd.connector.name, cmd.Spec.Name)
+		if !ok || next.Spec.Async != cmd.Spec.Async || !slices.Equal(next.Spec.Parameters, cmd.Spec.Parameters) {
+			return nil, false
+		}
+		cmd = next
+	}
+	return cmd, true
 }
 
 // wait takes a slot of the connector.
@@ -163,7 +177,7 @@ func (c *Command) context(ctx context.Context, call *Call) []byte {
 		b = append(b, `,"deadline_ms":`...)
 		b = strconv.AppendInt(b, max(time.Until(deadline).Milliseconds(), 0), 10)
 	}
-	if call.CallbackURL != "" {
+	if c.Spec.Async && call.CallbackURL != "" {
 		b = append(b, `,"callback_url":`...)
 		b = rawjson.AppendString(b, call.CallbackURL)
 	}

@@ -44,10 +44,11 @@ func (r *Runtime) install(ctx context.Context, wasm []byte, m *admitted, replace
 	defer r.changing.Unlock()
 	v := newVersion(wasm, m, described)
 	present := r.current.Load().connectors[described.Name]
-	if present != nil {
-		if present.version.SHA256 == v.SHA256 && present.unavailable == "" {
-			return present, false, nil
+	if present != nil && present.version.SHA256 == v.SHA256 && present.unavailable == "" {
+		if kept, err := r.isKept(ctx, present); kept || err != nil {
+			return present, false, err
 		}
+	} else if present != nil {
 		if err := mayReplace(present, v, replace); err != nil {
 			return nil, false, err
 		}
@@ -61,6 +62,16 @@ func (r *Runtime) install(ctx context.Context, wasm []byte, m *admitted, replace
 	}
 	r.publish(r.current.Load().with(c.name, c))
 	return c, true, nil
+}
+
+// isKept says whether the catalog has as the active version what is in service. It is another where an earlier change
+// was not acknowledged, because the store failed, but was made.
+func (r *Runtime) isKept(ctx context.Context, c *connector) (bool, error) {
+	entry, err := r.config.Store.Get(ctx, c.name)
+	if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, catalog.ErrDamaged) {
+		return false, nil
+	}
+	return entry.Active == c.version.SHA256, err
 }
 
 func newVersion(wasm []byte, m *admitted, described *manifest.Manifest) catalog.Version {
@@ -88,13 +99,20 @@ func mayReplace(present *connector, v catalog.Version, replace bool) error {
 // record makes the version durable as the active one of its name. The caller holds r.changing.
 func (r *Runtime) record(ctx context.Context, v catalog.Version, wasm []byte, bundled bool) (*connector, error) {
 	entry, err := r.config.Store.Get(ctx, v.Manifest.Name)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	damaged := errors.Is(err, catalog.ErrDamaged)
+	if err != nil && !damaged && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
 	}
 	revision := entry.Revision
 	entry.Name, entry.Bundled = v.Manifest.Name, bundled
 	if _, err := r.config.Store.PutBlob(ctx, wasm); err != nil {
 		return nil, err
+	}
+	if damaged { // nobody can read it any more, and it would stand in the way of being mended
+		r.config.Logger.Warn("a connector's entry in the catalog was damaged and is made anew, without its older versions", "connector", entry.Name)
+		if err := r.forget(ctx, entry.Name); err != nil {
+			return nil, err
+		}
 	}
 	entry, err = r.config.Store.CompareAndSwap(ctx, entry.WithVersion(v, catalog.DefaultKeep), revision)
 	if err != nil {
@@ -118,11 +136,24 @@ func (r *Runtime) Remove(ctx context.Context, name string) error {
 	if c.entry.Bundled {
 		return refuse(RefusedBundled, fmt.Sprintf("%q is bundled with Sluice and can't be removed. A grant without rules keeps it from reaching anything.", name))
 	}
-	if err := r.config.Store.Delete(ctx, name, c.entry.Revision); err != nil {
+	if err := r.forget(ctx, name); err != nil {
 		return refusal(err)
 	}
 	r.publish(r.current.Load().with(name, nil))
 	return nil
+}
+
+// forget removes the catalog's entry of that name, if there is one: an earlier removal may have been made without being
+// acknowledged, and so may a change that gave the entry another revision.
+func (r *Runtime) forget(ctx context.Context, name string) error {
+	entry, err := r.config.Store.Get(ctx, name)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return nil
+	case err != nil && !errors.Is(err, catalog.ErrDamaged): // a damaged one goes at any revision
+		return err
+	}
+	return r.config.Store.Delete(ctx, name, entry.Revision)
 }
 
 // openBundled returns a bundled connector ready to serve. What it says of itself is asked once, and kept.

@@ -127,6 +127,7 @@ func (r *Runtime) load(ctx context.Context) error {
 		if _, bundled := r.config.Bundled[e.Name]; bundled {
 			continue
 		}
+		e.Bundled = false // it came with another binary, and is the operator's to replace and remove now
 		wait.Go(func() { add(r.open(ctx, e)) })
 	}
 	errs := make(chan error, len(r.config.Bundled))
@@ -147,6 +148,12 @@ func (r *Runtime) load(ctx context.Context) error {
 		return err
 	}
 	r.publish(next)
+	// Nothing is being installed yet, so what no entry refers to is of no use to anybody.
+	if removed, err := r.config.Store.Sweep(ctx); err != nil {
+		r.config.Logger.Warn("modules that are no longer installed could not be removed from the data folder", "error", err.Error())
+	} else if removed > 0 {
+		r.config.Logger.Info("modules that are no longer installed were removed from the data folder", "files", removed)
+	}
 	return nil
 }
 

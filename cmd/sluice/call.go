@@ -43,6 +43,9 @@ func newCall() *cobra.Command {
 		if strings.Count(args[0], "/") != 1 {
 			return fmt.Errorf("%q is not CONNECTOR/COMMAND", args[0])
 		}
+		if *module != "" && cmd.Flags().Changed("server") {
+			return fmt.Errorf("--module and --server exclude each other: push the module first")
+		}
 		settings, err := flags.load(cmd)
 		if err != nil {
 			return err
@@ -58,8 +61,6 @@ func newCall() *cobra.Command {
 					return err
 				}
 				defer stop()
-			} else if *module != "" {
-				return fmt.Errorf("--module and --server exclude each other: push the module first")
 			}
 			status, text, err := c.send("POST", "/v1/do/"+args[0], "application/json", body)
 			if err != nil {

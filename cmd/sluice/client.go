@@ -60,10 +60,13 @@ func (c *client) send(method, path, contentType string, body []byte) (int, []byt
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return 0, nil, fmt.Errorf("no server answers at %s: %w", base, err)
+		return 0, nil, fmt.Errorf("no server answers at %s: %w", base.Redacted(), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(text) > maxAnswer {
+		err = fmt.Errorf("the answer is larger than %d MiB: ask for less", maxAnswer>>20)
+	}
 	return resp.StatusCode, text, err
 }
 
@@ -81,7 +84,7 @@ func (c *client) manage(method, path, contentType string, body []byte, v any) er
 			} `json:"error"`
 		}
 		if json.Unmarshal(text, &refusal) != nil || refusal.Error.Code == "" {
-			return fmt.Errorf("the server answered %d, and not as Sluice does: is %s its address?", status, c.server)
+			return fmt.Errorf("the server answered %d, and not as Sluice does: see whether --server is its address", status)
 		}
 		return fmt.Errorf("%s (%s)", refusal.Error.Message, refusal.Error.Code)
 	}

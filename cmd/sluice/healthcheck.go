@@ -19,7 +19,7 @@ func newHealthcheck() *cobra.Command {
 			"for a container's health check, which needs no other program then.",
 		Args: cobra.NoArgs,
 	}
-	url := cmd.Flags().String("server", "", "URL of the server; default: where `sluice serve` listens in this environment")
+	url := cmd.Flags().String("server", "", "URL of the server; default: where sluice serve listens in this environment")
 	cmd.RunE = failing(func(*cobra.Command, []string) error {
 		if *url == "" {
 			c, err := config.Load("", os.LookupEnv, nil)

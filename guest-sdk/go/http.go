@@ -137,9 +137,11 @@ func (b *Body) Close() error {
 // An error is always an [*Error] that a command may return as it is. Its code is one of these, its status tells a
 // workflow engine whether to try again:
 //
-//	400  invalid_request, request_too_large, tls, protocol, decode, response_too_large
+//	400  invalid_request
 //	403  egress_denied
-//	503  dns, connect, closed, incomplete, overloaded
+//	413  request_too_large, response_too_large
+//	500  dns, connect, tls, closed, incomplete, protocol, decode
+//	503  overloaded
 //	504  connect_timeout, timeout
 func (c *Call) HTTP(r Request) (*Response, error) {
 	if r.Timeout < 0 {
@@ -148,7 +150,7 @@ func (c *Call) HTTP(r Request) (*Response, error) {
 	h := c.host.HTTPSend(r.appendHead(nil), r.Body)
 	switch code := abi.Code(h); {
 	case code == abi.TooLarge:
-		return nil, &Error{Code: "request_too_large", Status: 400,
+		return nil, &Error{Code: "request_too_large", Status: 413,
 			Message: "The request is larger than the connector may send. Send less, or have the limit raised."}
 	case code == abi.Invalid:
 		return nil, &Error{Code: "invalid_request", Status: 400, Message: "The request is nothing that can be sent."}
@@ -221,16 +223,19 @@ func (r *Response) setHead(text []byte) error {
 	return nil
 }
 
-// statusOf returns the http_status of a failure to get a response: 400 where trying again is of no use, 503 and 504
-// where it may be.
+// statusOf returns the http_status of a failure to get a response: below 500 where trying again is pointless.
 func statusOf(code string) int {
 	switch code {
+	case "invalid_request":
+		return 400
 	case "egress_denied":
 		return 403
-	case "dns", "connect", "closed", "incomplete", "overloaded":
+	case "response_too_large":
+		return 413
+	case "overloaded":
 		return 503
 	case "connect_timeout", "timeout":
 		return 504
 	}
-	return 400
+	return 500
 }

@@ -344,10 +344,10 @@ func TestCall_HTTP_Errors(t *testing.T) {
 		code    string
 		status  int
 	}{
-		{"dns", good, fail("dns"), "dns", 503},
-		{"connect", good, fail("connect"), "connect", 503},
+		{"dns", good, fail("dns"), "dns", 500},
+		{"connect", good, fail("connect"), "connect", 500},
 		{"timeout", good, fail("timeout"), "timeout", 504},
-		{"tls", good, fail("tls"), "tls", 400},
+		{"tls", good, fail("tls"), "tls", 500},
 		{"denied", good, nil, "egress_denied", 403},
 		{"method", sluice.Request{Method: "BREW", URL: "https://api.example/"}, fail(""), "invalid_request", 400},
 		{"user information", sluice.Request{URL: "https://u:p@api.example/"}, fail(""), "invalid_request", 400},

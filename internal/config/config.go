@@ -4,7 +4,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -63,7 +62,7 @@ func Settings() []Setting { return settings }
 
 var settings = []Setting{
 	{
-		Key: "listen", Doc: "Address and port to listen on. Without it, HOST (127.0.0.1) and the first that is set of PORT, CONNECTOR_PROXY_PORT and CONNECTOR_PROXY_ASYNC_HTTP_PORT (8200).",
+		Key: "listen", Doc: "Address and port to listen on. Where neither the flag nor the variable is set, HOST and the first that is set of PORT, CONNECTOR_PROXY_PORT and CONNECTOR_PROXY_ASYNC_HTTP_PORT replace the host and the port of the file, or of 127.0.0.1:8200.",
 		set: func(c *Config, v string) error {
 			_, port, err := net.SplitHostPort(v)
 			if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
@@ -158,9 +157,10 @@ func Load(path string, getenv func(string) (string, bool), flags map[string]stri
 		}
 	}
 	file := map[string]string{}
+	var err error
 	if path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
+		var text []byte
+		if text, err = os.ReadFile(path); err != nil {
 			return nil, fmt.Errorf("the configuration file: %w", err)
 		}
 		if file, c.Grants, err = parseFile(text); err != nil {
@@ -169,8 +169,11 @@ func Load(path string, getenv func(string) (string, bool), flags map[string]stri
 	}
 	for _, s := range settings {
 		name, value, ok := s.find(flags, getenv, file)
-		if s.Key == "listen" && name != "--listen" && name != s.Variable() {
-			value, ok = listenFromEnvironment(getenv, value, ok)
+		if s.Key == "listen" && name == s.Key {
+			if value, err = listenFromEnvironment(getenv, value); err != nil {
+				return nil, err
+			}
+			ok = true
 		}
 		if !ok {
 			continue
@@ -196,18 +199,32 @@ func (s Setting) find(flags map[string]string, getenv func(string) (string, bool
 	return s.Key, value, ok
 }
 
-func listenFromEnvironment(getenv func(string) (string, bool), file string, inFile bool) (string, bool) {
-	host, hostSet := getenv("HOST")
-	port, portSet := "", false
-	for _, name := range portVariables {
-		if port, portSet = getenv(name); portSet && port != "" {
-			break
+// listenFromEnvironment is the address to listen on where neither the flag nor the setting's own variable says one:
+// that of the file or the default, with its host from HOST and its port from the first of portVariables that is set. An
+// empty variable counts as not set.
+func listenFromEnvironment(getenv func(string) (string, bool), file string) (string, error) {
+	host, port := "127.0.0.1", "8200"
+	if file != "" {
+		var err error
+		if host, port, err = net.SplitHostPort(file); err != nil {
+			return file, nil // which is refused where it is set
 		}
 	}
-	if !hostSet && !portSet && inFile {
-		return file, true
+	if v, _ := getenv("HOST"); v != "" {
+		host = v
 	}
-	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), cmp.Or(port, "8200")), true
+	for _, variable := range portVariables {
+		v, _ := getenv(variable)
+		if v == "" {
+			continue
+		}
+		if n, err := strconv.Atoi(v); err != nil || n < 0 || n > 65535 {
+			return "", fmt.Errorf("%s is not a port, a number from 0 to 65535", variable)
+		}
+		port = v
+		break
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 // fill computes the defaults that depend on the machine.

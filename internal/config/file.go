@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/internal/nearest"
@@ -20,7 +21,7 @@ const grantsKey = "grants"
 func parseFile(text []byte) (map[string]string, map[string]runtime.Grant, error) {
 	var document map[string]any
 	if err := yaml.Unmarshal(text, &document); err != nil {
-		// The library quotes the line at fault, which may hold a key; its position is enough.
+		// The library quotes what is at fault, which may be a key; its position is enough.
 		return nil, nil, fmt.Errorf("not valid YAML: %s", positionOf(err))
 	}
 	grants, err := parseGrants(document[grantsKey])
@@ -38,7 +39,7 @@ func parseFile(text []byte) (map[string]string, map[string]runtime.Grant, error)
 func positionOf(err error) string {
 	if e, ok := err.(yaml.Error); ok && e.GetToken() != nil {
 		at := e.GetToken().Position
-		return fmt.Sprintf("line %d, column %d: %s", at.Line, at.Column, e.GetMessage())
+		return fmt.Sprintf("see line %d, column %d; texts with special characters need quotes", at.Line, at.Column)
 	}
 	return "the document is not a mapping of settings"
 }
@@ -47,8 +48,17 @@ func positionOf(err error) string {
 func flatten(out map[string]string, prefix string, level map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(level)) {
 		key := prefix + name
+		if _, twice := out[key]; twice {
+			return fmt.Errorf("%s is set twice, once with dots and once nested", key)
+		}
 		switch v := level[name].(type) {
 		case map[string]any:
+			switch {
+			case known(key):
+				return fmt.Errorf("%s is a mapping, and takes one value", key)
+			case !slices.ContainsFunc(settings, func(s Setting) bool { return strings.HasPrefix(s.Key, key+".") }):
+				return unknownKey(key, settingKeys())
+			}
 			if err := flatten(out, key+".", v); err != nil {
 				return err
 			}

@@ -208,7 +208,8 @@ func milliseconds(ms int64) time.Duration {
 	return time.Duration(min(max(ms, 0), most)) * time.Millisecond
 }
 
-// The bounds of what one call may hold behind handles: open ones in number, and bytes in all.
+// The bounds of what one call may hold behind handles: open ones in number, and bytes in all. Those of one request count
+// until both are closed.
 const (
 	maxHandles   = 1024
 	maxHeldBytes = 64 << 20
@@ -223,7 +224,8 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	if !ok {
 		return int32(hostfuncs.BadRange)
 	}
-	if len(c.handles) >= maxHandles || c.held >= maxHeldBytes {
+	at := c.freePair()
+	if at >= maxHandles || c.held >= maxHeldBytes {
 		return int32(hostfuncs.TooLarge)
 	}
 	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
@@ -235,9 +237,23 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	if respBody == nil {
 		respBody = []byte{}
 	}
-	c.handles = append(c.handles, respHead, respBody)
+	if at == len(c.handles) {
+		c.handles = append(c.handles, nil, nil)
+	}
+	c.handles[at], c.handles[at+1] = respHead, respBody
 	c.held += len(respHead) + len(respBody)
-	return int32(handleFirst) + int32(len(c.handles)) - 2
+	return int32(handleFirst) + int32(at)
+}
+
+// freePair is where the next response goes: the first pair that the guest has closed, so that a call which closes its
+// handles can go on for as long as it has time, else behind the last.
+func (c *Call) freePair() int {
+	for at := 0; at < len(c.handles); at += 2 {
+		if c.handles[at] == nil && c.handles[at+1] == nil {
+			return at
+		}
+	}
+	return len(c.handles)
 }
 
 // interruptible unwinds the guest where err is not nil: its call's context has ended. wazero turns the panic into the

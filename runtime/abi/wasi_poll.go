@@ -41,11 +41,14 @@ func wasiPoll(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint
 	if !ok {
 		return wasiFault
 	}
+	var waits [maxSubscriptions]time.Duration
 	wait, ready := time.Duration(math.MaxInt64), 0
-	for s := subs; len(s) > 0; s = s[subscriptionSize:] {
+	for i := range count {
+		s := subs[i*subscriptionSize:]
 		switch tag := s[8]; {
 		case tag == eventClock && le32(s[16:]) < wasiClocks:
-			wait = min(wait, clockWait(c, s))
+			waits[i] = clockWait(c, s)
+			wait = min(wait, waits[i])
 		case tag > eventFdWrite, tag == eventClock:
 			return wasiInval
 		default:
@@ -59,9 +62,11 @@ func wasiPoll(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint
 	}
 	if ready == 0 {
 		interruptible(c.Host.Sleep(ctx, wait))
-		for s := subs; len(s) > 0; s = s[subscriptionSize:] {
-			if clockWait(c, s) <= 0 || clockIsRelative(s) && clockWait(c, s) <= wait {
-				putEvent(events[ready*eventSize:], s, wasiSuccess)
+		// The clocks are not read again: one that was set back meanwhile would leave a poll without any event, which
+		// guests do not expect.
+		for i := range count {
+			if waits[i] <= wait {
+				putEvent(events[ready*eventSize:], subs[i*subscriptionSize:], wasiSuccess)
 				ready++
 			}
 		}

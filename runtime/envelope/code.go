@@ -64,6 +64,7 @@ var rules = map[Code]rule{
 	MemoryExceeded:       {500, MemoryExceeded, false},
 	DepthExceeded:        {500, DepthExceeded, false},
 	OutputTooLarge:       {500, OutputTooLarge, false},
+	Crashed:              {500, Crashed, false},
 	Trap:                 {500, Crashed, false},
 	Exit:                 {500, Crashed, false},
 	BadOutput:            {500, Crashed, false},

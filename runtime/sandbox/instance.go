@@ -118,10 +118,21 @@ func (i *Instance) fault(ctx context.Context, err error) *Fault {
 		return &Fault{Kind: OutOfMemory, Detail: firstLine(err)}
 	case errors.As(err, &exit):
 		return &Fault{Kind: Exited, Detail: exit.Error()}
-	case strings.HasPrefix(err.Error(), "wasm error: stack overflow"):
+	case isStackOverflow(err):
 		return &Fault{Kind: OutOfStack, Detail: firstLine(err)}
 	}
 	return &Fault{Kind: Trapped, Detail: err.Error()}
+}
+
+// isStackOverflow finds the engine's error, which is not exported, wherever it is wrapped: the compiler returns it bare,
+// the interpreter with a stack trace, and both within another error where the start function failed.
+func isStackOverflow(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == "stack overflow" {
+			return true
+		}
+	}
+	return false
 }
 
 func firstLine(err error) string {

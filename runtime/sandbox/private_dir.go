@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // privateDir makes sure that path is a folder that only this user may enter.
@@ -10,7 +11,7 @@ func privateDir(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return fmt.Errorf("the folder for compiled code: %w", err)
 	}
-	info, err := os.Lstat(path)
+	info, err := os.Lstat(filepath.Clean(path)) // with a slash at its end it would be what a link points to
 	if err != nil {
 		return fmt.Errorf("the folder for compiled code: %w", err)
 	}

@@ -3,8 +3,10 @@ package server
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice/internal/codec"
@@ -48,6 +50,7 @@ func (s *Server) json(ctx *fasthttp.RequestCtx, status int, v any) {
 
 // readError answers a request that could not be read. fasthttp closes the connection after it.
 func (s *Server) readError(ctx *fasthttp.RequestCtx, err error) {
+	defer func() { lingerAfter(ctx, true) }()
 	var small *fasthttp.ErrSmallBuffer
 	var network net.Error
 	switch {
@@ -55,24 +58,45 @@ func (s *Server) readError(ctx *fasthttp.RequestCtx, err error) {
 		s.fail(ctx, envelope.Fail(envelope.HeadersTooLarge, "The request's headers are larger than 32 KiB. Send less in headers."))
 	case errors.As(err, &network) && network.Timeout():
 		s.fail(ctx, envelope.Fail(envelope.RequestTimeout, "The request did not arrive in time. Send it faster, or raise http.read_timeout."))
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		s.fail(ctx, bodyTooLarge(s.config.BodyMax))
+	case errors.Is(err, io.ErrUnexpectedEOF): // before the body's first byte; see preread
+		s.fail(ctx, bodyCutOff(err))
 	default:
 		s.fail(ctx, envelope.Fail(envelope.BadFraming, "The request is not valid HTTP/1.1. Send one that is."))
 	}
 }
 
-// badFraming finds requests that two servers may cut differently. What fasthttp refuses by itself (several lengths,
-// Transfer-Encoding in HTTP/1.0, unknown encodings) does not come here.
-func badFraming(h *fasthttp.RequestHeader) bool {
-	if h.ContentLength() != -1 { // not chunked
-		return false
+// badFraming says what in a request two servers may read differently, or "". What fasthttp refuses by itself (several
+// lengths, Transfer-Encoding in HTTP/1.0, unknown encodings) does not come here.
+func badFraming(h *fasthttp.RequestHeader) string {
+	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
+		return "The request's version of HTTP is neither 1.1 nor 1.0. Send one of these."
 	}
+	var length, encoding bool
 	for line := range bytes.Lines(h.RawHeaders()) {
+		if string(line) == "\r\n" {
+			break
+		}
 		name, _, _ := bytes.Cut(line, []byte(":"))
-		if bytes.EqualFold(name, []byte(fasthttp.HeaderContentLength)) {
-			return true
+		if !isToken(name) || !bytes.HasSuffix(line, []byte("\r\n")) {
+			return "A header's name has characters that it can't have, or a line is folded or ends without a carriage return. Send each header on a line of its own."
+		}
+		length = length || bytes.EqualFold(name, []byte(fasthttp.HeaderContentLength))
+		encoding = encoding || bytes.EqualFold(name, []byte(fasthttp.HeaderTransferEncoding))
+	}
+	if length && encoding {
+		return "The request has both Content-Length and Transfer-Encoding. Send one of them."
+	}
+	return ""
+}
+
+// isToken says whether a header may have the name.
+//
+// https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+func isToken(name []byte) bool {
+	for _, c := range name {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
 		}
 	}
-	return false
+	return len(name) > 0
 }

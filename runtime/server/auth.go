@@ -48,11 +48,13 @@ func (s *Server) operatorAdmitted(ctx *fasthttp.RequestCtx) bool {
 		if ok && sameKey([]byte(token), s.adminKey) {
 			return true
 		}
+		s.audit(ctx, "a wrong key, or none", "")
 		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
 		s.refuse(ctx, fasthttp.StatusUnauthorized, "unauthorized", "Management needs the admin key: send it as Authorization: Bearer, or give it to sluice as --key or SLUICE_ADMIN_KEY.")
 		return false
 	}
 	if why := notThisMachine(ctx); why != "" {
+		s.audit(ctx, "refused, as no key is configured", "")
 		s.refuse(ctx, fasthttp.StatusForbidden, "operator_only", "No admin key is configured, so management works from this machine only: "+why+" Set SLUICE_ADMIN_KEY to manage from elsewhere.")
 		return false
 	}

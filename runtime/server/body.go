@@ -39,7 +39,7 @@ func (s *Server) readBody(ctx *fasthttp.RequestCtx) (body []byte, done func(), e
 	case length > s.config.BodyMax:
 		return nil, nil, bodyTooLarge(s.config.BodyMax)
 	case length < 0 && ctx.RequestBodyStream() != nil:
-		return s.readChunked(ctx.RequestBodyStream())
+		return s.readChunked(ctx)
 	}
 	length = max(length, 0)
 	if !s.bodies.take(length) {
@@ -58,7 +58,8 @@ func (s *Server) readBody(ctx *fasthttp.RequestCtx) (body []byte, done func(), e
 	return body, func() { s.bodies.give(length) }, nil
 }
 
-func (s *Server) readChunked(stream io.Reader) (body []byte, done func(), err error) {
+func (s *Server) readChunked(ctx *fasthttp.RequestCtx) (body []byte, done func(), err error) {
+	stream := ctx.RequestBodyStream()
 	var taken int64
 	defer func() {
 		if err != nil {
@@ -78,6 +79,8 @@ func (s *Server) readChunked(stream io.Reader) (body []byte, done func(), err er
 		switch {
 		case int64(len(body)) > s.config.BodyMax:
 			return nil, nil, bodyTooLarge(s.config.BodyMax)
+		case err == io.EOF && ended(ctx.Conn()):
+			return nil, nil, bodyCutOff(io.ErrUnexpectedEOF)
 		case err == io.EOF:
 			return body, func() { s.bodies.give(taken) }, nil
 		case err != nil:
@@ -96,10 +99,10 @@ func bodiesFull() error {
 	return f
 }
 
-func bodyCutOff(err error) error {
+func bodyCutOff(err error) *envelope.Failure {
 	var network net.Error
 	if errors.As(err, &network) && network.Timeout() {
 		return envelope.Fail(envelope.RequestTimeout, "The body did not arrive in time. Send it faster, or raise http.read_timeout.")
 	}
-	return envelope.Fail(envelope.InvalidBody, "The body ended early. Send as much as Content-Length says.")
+	return envelope.Fail(envelope.InvalidBody, "The body ended early, or its chunks are broken. Send as much as is announced.")
 }

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -54,6 +55,9 @@ type Config struct {
 const (
 	maxHeaderBytes = 32 << 10
 	writeTimeout   = 60 * time.Second
+	// preread is how much of a body of known length fasthttp waits for before the handler runs, in bytes; it can't be
+	// nothing. What a body may have is checked where it is read.
+	preread = 1
 )
 
 // Server serves HTTP. It is safe for concurrent use.
@@ -88,7 +92,7 @@ func New(c Config) *Server {
 		WriteTimeout:          writeTimeout,
 		IdleTimeout:           c.IdleTimeout,
 		ReadBufferSize:        maxHeaderBytes,
-		MaxRequestBodySize:    int(c.BodyMax),
+		MaxRequestBodySize:    preread,
 		StreamRequestBody:     true, // so that a caller without a key is refused before its body is read
 		CloseOnShutdown:       true,
 		NoDefaultServerHeader: true,
@@ -103,20 +107,21 @@ func New(c Config) *Server {
 }
 
 // Serve answers connections of ln until Shutdown.
-func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(ln) }
+func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(watched(ln)) }
 
 // Shutdown stops taking connections and waits for the calls in flight. When ctx ends first it gives them up, answers
 // them with shutting_down, and waits a moment for those answers to leave.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
-	err := s.http.ShutdownWithContext(ctx)
-	if err == nil {
-		return nil
-	}
-	s.config.Runtime.Drain()
-	last, cancel := context.WithTimeout(context.Background(), giveUpTime)
-	defer cancel()
-	if err := s.http.ShutdownWithContext(last); err != nil {
+	// It is one shutdown from beginning to end: fasthttp forgets its connections after the first.
+	bounded, end := context.WithCancel(context.Background())
+	defer end()
+	stop := context.AfterFunc(ctx, func() {
+		s.config.Runtime.Drain()
+		time.AfterFunc(giveUpTime, end)
+	})
+	defer stop()
+	if err := s.http.ShutdownWithContext(bounded); err != nil {
 		return fmt.Errorf("some calls did not end: %w", err)
 	}
 	return nil
@@ -127,16 +132,20 @@ const giveUpTime = 2 * time.Second
 
 // handle is every request's way in: what must hold for all of them, before a route is looked for.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	defer func() {
+		lingerAfter(ctx, ctx.RequestBodyStream() != nil && ctx.Response.StatusCode() >= fasthttp.StatusBadRequest)
+	}()
 	defer s.recovered(ctx)
-	if badFraming(&ctx.Request.Header) {
-		s.fail(ctx, envelope.Fail(envelope.BadFraming, "The request has both Content-Length and Transfer-Encoding. Send one of them."))
+	if why := badFraming(&ctx.Request.Header); why != "" {
+		s.fail(ctx, envelope.Fail(envelope.BadFraming, why))
 		ctx.SetConnectionClose()
 		return
 	}
 	uri := ctx.Request.URI()
-	// The router goes by the path as it was sent. It gets the one that the checks below have seen instead: decoded
-	// once, without empty, "." or ".." segments.
-	uri.SetPathBytes(append([]byte(nil), uri.Path()...))
+	// The router goes by the path as it was sent. It gets the one that the checks below see instead: decoded once,
+	// without empty, "." or ".." segments. Setting decodes again, hence the escapes: what was encoded twice must not
+	// be one path for the checks and another for the router.
+	uri.SetPathBytes(bytes.ReplaceAll(uri.Path(), []byte("%"), []byte("%25")))
 	path := string(uri.Path())
 	if isSpiff(path) {
 		s.allowOrigin(ctx)
