@@ -1,0 +1,311 @@
+package abi
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/hostfuncs"
+	"sluice/hostfuncs/egress"
+	"sluice/runtime/sandbox"
+)
+
+// The results of native functions.
+const (
+	badHandle    = int32(hostfuncs.BadHandle)
+	badRange     = int32(hostfuncs.BadRange)
+	tooLarge     = int32(hostfuncs.TooLarge)
+	invalid      = int32(hostfuncs.Invalid)
+	notAvailable = int32(hostfuncs.NotAvailable)
+
+	highest = 0xffff_ffff
+)
+
+func TestNative_Read(t *testing.T) {
+	const params = `{"a":"0123456789"}`
+	tests := []struct {
+		name                     string
+		handle, offset, ptr, len uint64
+		want                     int32
+		memory                   string
+	}{
+		{"whole", 0, 0, 64, 100, int32(len(params)), params},
+		{"exactly", 0, 0, 64, uint64(len(params)), int32(len(params)), params},
+		{"a piece", 0, 1, 64, 3, 3, `"a"`},
+		{"the end", 0, uint64(len(params)) - 2, 64, 100, 2, `"}`},
+		{"at the end", 0, uint64(len(params)), 64, 8, 0, "\x00"},
+		{"past the end", 0, 1 << 40, 64, 8, 0, "\x00"},
+		{"negative offset", 0, 1<<64 - 1, 64, 8, 0, "\x00"},
+		{"nothing", 0, 0, 64, 0, 0, "\x00"},
+		{"nothing, at the end of memory", 0, 0, memoryEnd, 0, 0, ""},
+		{"nothing, past the end of memory", 0, 0, memoryEnd + 1, 0, badRange, ""},
+		{"to the last byte", 0, 0, memoryEnd - 4, 4, 4, ""},
+		{"over the last byte", 0, 0, memoryEnd - 4, 5, badRange, ""},
+		{"over the last byte, past the end", 0, 1 << 40, memoryEnd - 4, 5, badRange, ""},
+		{"highest pointer", 0, 0, highest, 1, badRange, ""},
+		{"wrapping length", 0, 0, 64, highest, badRange, ""},
+		{"context", 1, 0, 64, 100, 11, `{"command":`},
+		{"unknown handle", 2, 0, 64, 1, badHandle, "\x00"},
+		{"highest handle", highest, 0, 64, 1, badHandle, "\x00"},
+		{"unknown handle and bad pointer", 9, 0, highest, 1, badHandle, ""},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			g := newGuest(t, &Call{Params: []byte(params), Context: []byte(`{"command":`)})
+			g.want(tc.want, "read", tc.handle, tc.offset, tc.ptr, tc.len)
+			g.wantMemory(tc.ptr%memoryEnd, tc.memory)
+		})
+	}
+}
+
+func TestNative_Size(t *testing.T) {
+	g := newGuest(t, &Call{Params: []byte(`{"a":1}`), Context: []byte(`{}`)})
+	for handle, want := range map[uint64]int64{0: 7, 1: 2, 2: int64(badHandle), highest: int64(badHandle)} {
+		if got, err := g.try(context.Background(), "size", handle); err != nil || int64(got) != want {
+			t.Errorf("size(%d): got %d, %v; want %d", handle, int64(got), err, want)
+		}
+	}
+}
+
+func TestNative_Write(t *testing.T) {
+	c := &Call{OutputLimit: 10}
+	g := newGuest(t, c)
+	ptr, _ := g.put(64, "0123456789")
+	g.want(0, "write", ptr, 4)
+	g.want(0, "write", ptr, 0)
+	g.want(0, "write", memoryEnd, 0)
+	g.want(badRange, "write", memoryEnd-1, 2)
+	g.want(badRange, "write", highest, highest)
+	if _, body, answered, over := c.Output(); string(body) != "0123" || answered || over {
+		t.Errorf("got %q, %t, %t", body, answered, over)
+	}
+	g.want(tooLarge, "write", ptr, 7)
+	g.want(0, "write", ptr+4, 6)
+	g.want(tooLarge, "write", ptr, 1)
+	if _, body, _, over := c.Output(); string(body) != "0123456789" || !over {
+		t.Errorf("got %q, %t", body, over)
+	}
+}
+
+func TestNative_Answer(t *testing.T) {
+	c := &Call{}
+	g := newGuest(t, c)
+	for _, head := range []string{"", " {}", "[]", "null", "1", "x"} {
+		ptr, n := g.put(64, head)
+		g.want(invalid, "answer", ptr, n)
+	}
+	g.want(badRange, "answer", memoryEnd-1, 2)
+	ptr, n := g.put(64, `{"http_status":201}`)
+	g.want(0, "answer", ptr, n)
+	g.want(invalid, "answer", ptr, n)
+	g.put(64, "overwritten.")
+	if head, body, answered, over := c.Output(); string(head) != `{"http_status":201}` || body != nil || !answered || over {
+		t.Errorf("got %q, %q, %t, %t", head, body, answered, over)
+	}
+}
+
+func TestNative_Log(t *testing.T) {
+	c := &Call{}
+	g := newGuest(t, c)
+	say := func(want int32, level uint64, line string) {
+		t.Helper()
+		ptr, n := g.put(64, line)
+		g.want(want, "log", level, ptr, n)
+	}
+	say(0, 0, "debug")
+	say(0, 1, "info")
+	say(0, 2, "warn ü")
+	say(0, 3, "")
+	say(invalid, 4, "no level")
+	say(invalid, highest, "no level")
+	say(invalid, 1, "\xff")
+	say(invalid, 1, "two\nlines")
+	g.want(badRange, "log", 1, memoryEnd-1, 2)
+	g.want(tooLarge, "log", 1, 1024, hostfuncs.MaxLogLine+1)
+	lines := strings.Join(c.Host.LogLines(), "|")
+	if !strings.HasPrefix(lines, "info|warn ü||(1 more lines were refused") {
+		t.Errorf("got %q", lines)
+	}
+}
+
+func TestNative_RandomNowSleep(t *testing.T) {
+	g := newGuest(t, &Call{})
+	g.want(0, "random", 64, 32)
+	g.want(0, "random", 128, 32)
+	if a, b := g.get(64, 32), g.get(128, 32); string(a) == string(b) || string(a) == strings.Repeat("\x00", 32) {
+		t.Errorf("%x and %x are not random", a, b)
+	}
+	g.wantMemory(96, "\x00")
+	g.want(0, "random", memoryEnd, 0)
+	g.want(badRange, "random", memoryEnd-1, 2)
+
+	before := time.Now().UnixNano()
+	now, err := g.try(context.Background(), "now")
+	if err != nil || int64(now) < before || int64(now) > time.Now().UnixNano() {
+		t.Errorf("now: %d, %v", now, err)
+	}
+	g.want(0, "sleep", 0)
+	g.want(0, "sleep", 1)
+	g.want(0, "sleep", 1<<63) // negative
+	for name, want := range map[string]sandbox.FaultKind{"deadline": sandbox.OutOfTime, "cancel": sandbox.Cancelled} {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		if name == "cancel" {
+			ctx, cancel = context.WithCancel(context.Background())
+			time.AfterFunc(10*time.Millisecond, cancel)
+		}
+		_, err := newGuest(t, &Call{}).try(ctx, "sleep", 1<<62)
+		g.wantFault(err, want)
+		cancel()
+	}
+}
+
+// While describing, a guest has its log, the clock, randomness, and a manifest to write.
+func TestNative_Describing(t *testing.T) {
+	c := &Call{Host: &hostfuncs.Call{Describing: true}, Params: []byte(`{}`), OutputLimit: 100}
+	g := newGuest(t, c)
+	ptr, n := g.put(64, `{}`)
+	g.want(0, "write", ptr, n)
+	g.want(0, "log", 1, ptr, n)
+	g.want(0, "random", 128, 8)
+	g.want(notAvailable, "answer", ptr, n)
+	g.want(notAvailable, "read", 0, 0, 128, 8)
+	g.want(notAvailable, "close", 0)
+	g.want(notAvailable, "sleep", 1)
+	g.want(notAvailable, "http_send", ptr, n, 0, 0)
+	if size, err := g.try(context.Background(), "size", 0); err != nil || int64(size) != int64(notAvailable) {
+		t.Errorf("size: %d, %v", int64(size), err)
+	}
+	if _, err := g.try(context.Background(), "now"); err != nil {
+		t.Error(err)
+	}
+	if _, body, answered, _ := c.Output(); string(body) != "{}" || answered {
+		t.Errorf("got %q, %t", body, answered)
+	}
+}
+
+const getHead = `{"method":"GET","url":"http://x/"}`
+
+func TestNative_HTTPSend(t *testing.T) {
+	var sent []egress.Request
+	client := answering(func(_ context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+		sent = append(sent, egress.Request{Method: r.Method, URL: r.URL, Body: append([]byte(nil), r.Body...)})
+		if r.Method == "HEAD" {
+			return &egress.Response{Status: 204}, nil
+		}
+		return &egress.Response{Status: 200, Headers: [][2]string{{"a", "b\""}}, Body: []byte("content")}, nil
+	})
+	g := newGuest(t, &Call{Host: &hostfuncs.Call{HTTP: client}, Params: []byte(`{}`), Context: []byte(`{}`)})
+	ptr, n := g.put(64, getHead)
+	body, m := g.put(256, "the body")
+	g.want(2, "http_send", ptr, n, body, m)
+	g.want(4, "http_send", ptr, n, 0, 0)
+	if len(sent) != 2 || sent[0].URL != "http://x/" || string(sent[0].Body) != "the body" || len(sent[1].Body) != 0 {
+		t.Errorf("sent %+v", sent)
+	}
+	head := `{"status":200,"headers":[["a","b\""]]}`
+	g.want(int32(len(head)), "read", 2, 0, 1024, 1024)
+	g.wantMemory(1024, head)
+	g.want(7, "read", 5, 0, 1024, 1024)
+	g.wantMemory(1024, "content")
+
+	// Head and body are closed one by one, and only once; what every call has stays open.
+	g.want(0, "close", 2)
+	g.want(badHandle, "close", 2)
+	g.want(badHandle, "read", 2, 0, 0, 1)
+	g.want(7, "read", 3, 0, 1024, 1024)
+	g.want(0, "close", 3)
+	g.want(badHandle, "close", 3)
+	g.want(badHandle, "close", 6)
+	g.want(badHandle, "close", highest)
+	for range 2 {
+		g.want(0, "close", 0)
+		g.want(0, "close", 1)
+	}
+	g.want(2, "read", 0, 0, 1024, 8)
+
+	// An empty body is a body.
+	ptr, n = g.put(64, `{"method":"HEAD","url":"http://x/"}`)
+	h := g.do("http_send", ptr, n, 0, 0)
+	g.want(0, "read", uint64(h)+1, 0, 1024, 8)
+	g.want(0, "close", uint64(h)+1)
+	g.want(badHandle, "close", uint64(h)+1)
+
+	g.want(badRange, "http_send", memoryEnd-1, 2, 0, 0)
+	g.want(badRange, "http_send", ptr, n, memoryEnd-1, 2)
+	g.want(badRange, "http_send", highest, highest, highest, highest)
+	for _, head := range []string{"", "{", "[]", `{"method":"GET","uri":"http://x/"}`, `{"url":"http://x/"}`} {
+		ptr, n := g.put(64, head)
+		g.want(invalid, "http_send", ptr, n, 0, 0)
+	}
+	if len(sent) != 3 {
+		t.Errorf("%d requests were sent", len(sent))
+	}
+}
+
+func TestNative_HTTPSend_Failure(t *testing.T) {
+	g := newGuest(t, &Call{}) // denied
+	ptr, n := g.put(64, getHead)
+	g.want(2, "http_send", ptr, n, 0, 0)
+	length := g.do("read", 2, 0, 1024, 2048)
+	var head struct {
+		Error struct{ Code, Message string }
+	}
+	if err := json.Unmarshal(g.get(1024, int(length)), &head); err != nil || head.Error.Code != "egress_denied" || head.Error.Message == "" {
+		t.Errorf("got %+v, %v", head, err)
+	}
+	g.want(0, "read", 3, 0, 1024, 8)
+
+	for _, kind := range []sandbox.FaultKind{sandbox.OutOfTime, sandbox.Cancelled} {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		if kind == sandbox.Cancelled {
+			ctx, cancel = context.WithCancel(context.Background())
+			time.AfterFunc(time.Millisecond, cancel)
+		}
+		waiting := answering(func(ctx context.Context, _ *egress.Request) (*egress.Response, *egress.Error) {
+			<-ctx.Done()
+			return nil, &egress.Error{Code: egress.CodeEnded}
+		})
+		g := newGuest(t, &Call{Host: &hostfuncs.Call{HTTP: waiting}})
+		ptr, n := g.put(64, getHead)
+		_, err := g.try(ctx, "http_send", ptr, n, 0, 0)
+		g.wantFault(err, kind)
+		cancel()
+	}
+}
+
+func TestNative_HTTPSend_Handles(t *testing.T) {
+	var size int
+	client := answering(func(context.Context, *egress.Request) (*egress.Response, *egress.Error) {
+		return &egress.Response{Status: 200, Body: make([]byte, size)}, nil
+	})
+	g := newGuest(t, &Call{Host: &hostfuncs.Call{HTTP: client}})
+	ptr, n := g.put(64, getHead)
+	for i := range maxHandles / 2 {
+		g.want(int32(2+2*i), "http_send", ptr, n, 0, 0)
+	}
+	g.want(tooLarge, "http_send", ptr, n, 0, 0)
+	g.want(0, "close", 100) // the head, of which the body is open still
+	g.want(tooLarge, "http_send", ptr, n, 0, 0)
+	g.want(0, "close", 101)
+	g.want(100, "http_send", ptr, n, 0, 0)
+	g.want(tooLarge, "http_send", ptr, n, 0, 0)
+
+	// A call that closes what it has read can go on.
+	g = newGuest(t, &Call{Host: &hostfuncs.Call{HTTP: client}})
+	ptr, n = g.put(64, getHead)
+	for range maxHandles {
+		g.want(2, "http_send", ptr, n, 0, 0)
+		g.want(0, "close", 2)
+		g.want(0, "close", 3)
+	}
+
+	// Bytes are bounded too, and given back.
+	size = maxHeldBytes / 2
+	g.want(2, "http_send", ptr, n, 0, 0)
+	g.want(4, "http_send", ptr, n, 0, 0)
+	g.want(tooLarge, "http_send", ptr, n, 0, 0)
+	g.want(0, "close", 5)
+	g.want(6, "http_send", ptr, n, 0, 0)
+}

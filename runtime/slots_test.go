@@ -1,0 +1,167 @@
+package runtime
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/runtime/envelope"
+)
+
+func TestRuntime_Overloaded(t *testing.T) {
+	g := newGate(t)
+	h := misbehave(t, func(c *Config) { c.Limits.Concurrent, c.Limits.Queue = 2, 1 })
+	h.install(tiny("other", "1.0.0", "other"))
+	slots := h.current.Load().connectors["misbehave"].slots
+	var calls []<-chan outcome
+	for range 2 {
+		calls = append(calls, h.begin(context.Background(), "misbehave/Fetch", g.params()))
+	}
+	g.wait(t)
+	g.wait(t)
+	calls = append(calls, h.begin(context.Background(), "misbehave/Fetch", g.params()))
+	eventually(t, "the third call's waiting", func() bool { return slots.waiting.Load() == 1 })
+	for range 3 {
+		f := h.wantFailure("misbehave/Fetch", g.params(), envelope.Overloaded)
+		if f.RetryAfter != time.Second || !strings.Contains(f.Message, "2 calls and 1 more") {
+			t.Errorf("got %+v", f)
+		}
+	}
+	h.wantBody("other/Say", "{}", `"other"`) // the limits are per connector
+	g.open()
+	for _, c := range calls {
+		if o := end(t, c); o.err != nil || o.answer.Error != nil {
+			t.Errorf("got %+v, %v", o.answer, o.err)
+		}
+	}
+	if n := slots.waiting.Load(); n != 0 || len(slots.free) != 0 {
+		t.Errorf("%d wait and %d run", n, len(slots.free))
+	}
+	h.wantBody("misbehave/Sleep", `{"ms":0}`, `{"slept_ms":0}`)
+}
+
+func TestRuntime_DeadlineWhileQueued(t *testing.T) {
+	h := start(t, open(t, t.TempDir()), func(c *Config) {
+		c.Limits.Concurrent, c.Limits.Deadline = 1, 20*time.Millisecond
+	})
+	h.install(tiny("greeter", "1.0.0", "one"))
+	slots := h.current.Load().connectors["greeter"].slots
+	slots.free <- struct{}{} // a call that goes on and on
+	h.wantFailure("greeter/Say", "{}", envelope.DeadlineExceeded)
+	if slots.waiting.Load() != 0 {
+		t.Error("it waits still")
+	}
+	slots.give()
+	h.wantBody("greeter/Say", "{}", `"one"`)
+}
+
+// Draining answers everything that is under way: in the host, in a loop, and in the queue.
+func TestRuntime_Drain(t *testing.T) {
+	g := newGate(t)
+	h := misbehave(t, func(c *Config) { c.Limits.Concurrent = 2 })
+	slots := h.current.Load().connectors["misbehave"].slots
+	calls := []<-chan outcome{
+		h.begin(context.Background(), "misbehave/Fetch", g.params()),
+		h.begin(context.Background(), "misbehave/Spin", "{}"),
+	}
+	g.wait(t)
+	eventually(t, "the second call's running", func() bool { return len(slots.free) == 2 })
+	calls = append(calls, h.begin(context.Background(), "misbehave/Sleep", `{"ms":1}`))
+	eventually(t, "the third call's waiting", func() bool { return slots.waiting.Load() == 1 })
+	h.Drain()
+	for i, c := range calls {
+		o := end(t, c)
+		if f := h.checkFailure([]string{"Fetch", "Spin", "Sleep"}[i], o.answer, o.err, envelope.ShuttingDown); f.RetryAfter == 0 {
+			t.Errorf("got %+v", f)
+		}
+	}
+	h.wantFailure("misbehave/Sleep", `{"ms":1}`, envelope.ShuttingDown)
+}
+
+func TestSlots_Hammer(t *testing.T) {
+	const concurrent, queue, goroutines, rounds = 3, 4, 16, 400
+	s := newSlots(concurrent, queue)
+	var running, most, full, ended atomic.Int64
+	var wait sync.WaitGroup
+	for g := range goroutines {
+		wait.Go(func() {
+			for n := range rounds {
+				ctx, cancel := context.WithCancel(context.Background())
+				if (g+n)%5 == 0 {
+					cancel()
+				}
+				ok, err := s.take(ctx)
+				switch {
+				case ok:
+					if now := running.Add(1); now > most.Load() {
+						most.Store(now)
+					}
+					running.Add(-1)
+					s.give()
+				case err == nil:
+					full.Add(1)
+				default:
+					ended.Add(1)
+				}
+				cancel()
+			}
+		})
+	}
+	wait.Wait()
+	if most.Load() > concurrent || s.waiting.Load() != 0 || len(s.free) != 0 {
+		t.Errorf("%d ran at once; %d wait, %d run", most.Load(), s.waiting.Load(), len(s.free))
+	}
+}
+
+// The server's connections and those of guests share one budget.
+func TestRuntime_CountSockets(t *testing.T) {
+	h := start(t, open(t, t.TempDir()), func(c *Config) { c.MaxSockets = 2 })
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := h.CountSockets(inner)
+	accepted := make(chan net.Conn, 8)
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				ended <- err
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	closedByPeer := func(c net.Conn) {
+		t.Helper()
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
+			t.Errorf("got %v", err)
+		}
+	}
+	dial()
+	dial()
+	first, second := <-accepted, <-accepted
+	closedByPeer(dial())
+	_ = first.Close()
+	_ = first.Close() // twice gives back once
+	dial()
+	third := <-accepted
+	closedByPeer(dial())
+	_, _ = second.Close(), third.Close()
+	_ = ln.Close()
+	<-ended
+}
