@@ -22,7 +22,7 @@ func TestHealthcheck(t *testing.T) {
 }
 
 func TestHealthcheck_Errors(t *testing.T) {
-	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 503) }))
+	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) }))
 	defer sick.Close()
 	sluice(t, "healthcheck", "--server", sick.URL).want(t, exitFailed, "/liveness answered 503")
 	sluiceWith(t, []string{"PORT=" + freePort(t)}, "", "healthcheck").want(t, exitFailed, "no server answers at http://127.0.0.1:")

@@ -2,6 +2,8 @@ package server
 
 import (
 	"html"
+	"maps"
+	"slices"
 
 	"github.com/valyala/fasthttp"
 )
@@ -19,11 +21,8 @@ func (s *Server) readiness(ctx *fasthttp.RequestCtx) {
 	if !ready {
 		status = fasthttp.StatusServiceUnavailable
 	}
-	unavailable := s.config.Runtime.Unavailable()
-	names := make([]string, 0, len(unavailable))
-	for name := range unavailable {
-		names = append(names, name)
-	}
+	names := slices.AppendSeq([]string{}, maps.Keys(s.config.Runtime.Unavailable()))
+	slices.Sort(names)
 	s.json(ctx, status, map[string]any{"ready": ready, "warnings": s.Warnings(), "unavailable_connectors": names})
 }
 
