@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"sluice/runtime/catalog"
@@ -59,9 +60,20 @@ func refusal(err error) error {
 	case err == nil, errors.As(err, &r):
 		return err
 	case errors.As(err, &m):
-		return refuse(string(m.Code), m.Error())
+		return refuse(string(m.Code), m.Message+placeOf(m))
 	case errors.Is(err, catalog.ErrNoSpace):
 		return refuse(RefusedNoSpace, err.Error())
 	}
 	return refuse(RefusedStorage, err.Error())
+}
+
+// placeOf says where in the file a module was refused.
+func placeOf(m *module.Error) string {
+	switch {
+	case m.Section == "":
+		return ""
+	case m.Offset < 0:
+		return fmt.Sprintf(" (%s section)", m.Section)
+	}
+	return fmt.Sprintf(" (%s section, byte %d)", m.Section, m.Offset)
 }

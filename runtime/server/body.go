@@ -29,37 +29,40 @@ func (b *budget) take(n int64) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
-// readPiece is how much of a body of unknown length is read at a time, in bytes.
+// readPiece is how much memory is set aside for a body at first, in bytes; what arrives beyond it earns more.
 const readPiece = 256 << 10
 
 // readBody reads a request's body within the limits. The caller calls done when it needs the body no more.
 func (s *Server) readBody(ctx *fasthttp.RequestCtx) (body []byte, done func(), err error) {
 	length := int64(ctx.Request.Header.ContentLength())
+	stream := ctx.RequestBodyStream()
 	switch {
 	case length > s.config.BodyMax:
 		return nil, nil, bodyTooLarge(s.config.BodyMax)
-	case length < 0 && ctx.RequestBodyStream() != nil:
-		return s.readChunked(ctx)
+	case stream == nil:
+		return nil, func() {}, nil
+	case length < 0:
+		return s.readUpTo(stream, s.config.BodyMax+1, func(n int64) error {
+			if n > s.config.BodyMax {
+				return bodyTooLarge(s.config.BodyMax)
+			}
+			if ended(ctx.Conn()) {
+				return bodyCutOff(io.ErrUnexpectedEOF)
+			}
+			return nil
+		})
 	}
-	length = max(length, 0)
-	if !s.bodies.take(length) {
-		return nil, nil, bodiesFull()
-	}
-	body = make([]byte, length)
-	if stream := ctx.RequestBodyStream(); stream != nil {
-		_, err = io.ReadFull(stream, body)
-	} else {
-		copy(body, ctx.Request.Body())
-	}
-	if err != nil {
-		s.bodies.give(length)
-		return nil, nil, bodyCutOff(err)
-	}
-	return body, func() { s.bodies.give(length) }, nil
+	return s.readUpTo(stream, length, func(n int64) error {
+		if n < length {
+			return bodyCutOff(io.ErrUnexpectedEOF)
+		}
+		return nil
+	})
 }
 
-func (s *Server) readChunked(ctx *fasthttp.RequestCtx) (body []byte, done func(), err error) {
-	stream := ctx.RequestBodyStream()
+// readUpTo reads a stream to its end or until it has given most bytes, and then asks whether that many are well. Memory
+// is taken from the budget as bytes arrive: who only announces a large body must not keep others from sending theirs.
+func (s *Server) readUpTo(stream io.Reader, most int64, well func(n int64) error) (body []byte, done func(), err error) {
 	var taken int64
 	defer func() {
 		if err != nil {
@@ -67,21 +70,21 @@ func (s *Server) readChunked(ctx *fasthttp.RequestCtx) (body []byte, done func()
 		}
 	}()
 	for {
-		if len(body) == cap(body) {
-			if !s.bodies.take(readPiece) {
+		if n := int64(len(body)); n == taken && n < most {
+			grown := min(max(readPiece, 2*taken), most)
+			if !s.bodies.take(grown - taken) {
 				return nil, nil, bodiesFull()
 			}
-			taken += readPiece
-			body = append(make([]byte, 0, taken), body...)
+			taken = grown
+			body = append(make([]byte, 0, grown), body...)
 		}
-		n, err := stream.Read(body[len(body):cap(body)])
+		n, err := stream.Read(body[len(body):taken])
 		body = body[:len(body)+n]
 		switch {
-		case int64(len(body)) > s.config.BodyMax:
-			return nil, nil, bodyTooLarge(s.config.BodyMax)
-		case err == io.EOF && ended(ctx.Conn()):
-			return nil, nil, bodyCutOff(io.ErrUnexpectedEOF)
-		case err == io.EOF:
+		case err == io.EOF, err == nil && int64(len(body)) == most:
+			if err := well(int64(len(body))); err != nil {
+				return nil, nil, err
+			}
 			return body, func() { s.bodies.give(taken) }, nil
 		case err != nil:
 			return nil, nil, bodyCutOff(err)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -262,7 +263,8 @@ func TestBodyBudget(t *testing.T) {
 	t.Parallel()
 	s := servertest.MustServe(t, servertest.Shared(), servertest.Install(echo.Module()), servertest.Bodies(1<<20, 1<<20))
 	slow := s.Dial()
-	if _, err := io.WriteString(slow, doHead+"Content-Length: 1048576\r\n\r\n{"); err != nil {
+	// More than half of it has arrived, so room is set aside for all of it.
+	if _, err := io.WriteString(slow, doHead+"Content-Length: 1048576\r\n\r\n{"+strings.Repeat(" ", 600<<10)); err != nil {
 		t.Fatal(err)
 	}
 	var refused servertest.Answer
@@ -279,6 +281,22 @@ func TestBodyBudget(t *testing.T) {
 	}
 	_ = slow.Close()
 	eventually(t, "taking calls again", func() bool { return s.Do("echo/Params", `{"s": "x"}`).Status == 200 })
+}
+
+// TestBodyBudget_Announced: who only announces large bodies keeps nobody from sending theirs.
+func TestBodyBudget_Announced(t *testing.T) {
+	t.Parallel()
+	s := servertest.MustServe(t, servertest.Shared(), servertest.Install(echo.Module()), servertest.Bodies(4<<20, 4<<20))
+	for range 8 {
+		if _, err := io.WriteString(s.Dial(), doHead+"Content-Length: 4194304\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		if a := s.Do("echo/Params", `{"s": "x"}`); a.Status != 200 {
+			t.Fatalf("got %s", a)
+		}
+	}
 }
 
 // TestHammer_Replace calls connectors while one of them is replaced, removed and installed again.

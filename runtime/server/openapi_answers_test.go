@@ -73,7 +73,7 @@ func TestOpenAPI_Answers(t *testing.T) {
 		{name: "missing parameters", method: "POST", route: do, path: "/v1/do/probe/CombineStrings", body: `{}`, status: 400, code: "missing_parameter"},
 		{name: "invalid parameter", method: "POST", route: do, path: "/v1/do/probe/CombineStrings", body: `{"arg1": [], "arg2": "b"}`, status: 400, code: "invalid_parameter"},
 		{name: "too large", method: "POST", route: do, path: "/v1/do/probe/V1", declared: most + 1, status: 413, code: "body_too_large"},
-		{name: "beyond the budget", method: "POST", route: do, path: "/v1/do/probe/V1", declared: budget + 1, status: 503, code: "overloaded"},
+		{name: "beyond the budget", method: "POST", route: do, path: "/v1/do/probe/V1", body: strings.Repeat(" ", budget+1), status: 503, code: "overloaded"},
 		{name: "form", method: "POST", route: do, path: "/v1/do/probe/V1", header: servertest.Header("Content-Type", "application/x-www-form-urlencoded"), body: `a=b`, status: 415, code: "unsupported_media_type"},
 		{name: "crash", method: "POST", route: do, path: "/v1/do/probe/Crash", body: `{}`, status: 500, code: "connector_crashed"},
 
@@ -87,7 +87,7 @@ func TestOpenAPI_Answers(t *testing.T) {
 		{name: "large upload", method: "POST", route: connectors, header: wasm, declared: most + 1, status: 413, code: "body_too_large"},
 		{name: "upload of text", method: "POST", route: connectors, header: wasm, body: "(module)", status: 422, code: "not_wasm"},
 		{name: "upload of a component", method: "POST", route: connectors, header: wasm, body: "\x00asm\x0d\x00\x01\x00", status: 422, code: "component"},
-		{name: "upload beyond the budget", method: "POST", route: connectors, header: wasm, declared: budget + 1, status: 503, code: "overloaded"},
+		{name: "upload beyond the budget", method: "POST", route: connectors, header: wasm, body: strings.Repeat(" ", budget+1), status: 503, code: "overloaded"},
 		{name: "upload without key", method: "POST", route: connectors, body: string(greeter), status: 401, code: "unauthorized"},
 		{name: "upload from elsewhere", server: keyed, method: "POST", route: connectors, body: string(greeter), status: 403, code: "operator_only"},
 		{name: "list", method: "GET", route: connectors, header: admin, status: 200},
