@@ -34,11 +34,14 @@ type log struct {
 // fit is refused as a whole, and counted.
 func (c *Call) Log(level Level, line []byte) Errno {
 	switch {
+	case len(line) > MaxLogLine:
+		c.log.refused++
+		return TooLarge
 	case level > Error || !utf8.Valid(line) || bytes.ContainsAny(line, "\r\n"):
 		return Invalid
 	case level == Debug:
 		return OK
-	case len(line) > MaxLogLine, len(c.log.lines) >= MaxLogLines, c.log.bytes+len(line) > MaxLogBytes:
+	case len(c.log.lines) >= MaxLogLines, c.log.bytes+len(line) > MaxLogBytes:
 		c.log.refused++
 		return TooLarge
 	}

@@ -25,7 +25,7 @@ func (r *Runtime) admit(ctx context.Context, wasm []byte) (*admitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	code, err := r.engine.Compile(ctx, m.Module.WithoutCustom())
+	code, err := r.engine.Compile(ctx, m.Module.Bounded())
 	if err != nil {
 		return nil, refuse(RefusedCompilation, "The module is not valid WebAssembly: "+err.Error()+". Build it again, and check it with `sluice inspect`.")
 	}

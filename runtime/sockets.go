@@ -6,7 +6,8 @@ import (
 )
 
 // CountSockets returns a listener whose connections count against the process's budget of sockets, which guests share.
-// A connection that finds the budget spent is closed at once.
+// A connection that would take the last quarter of it, which is the guests', is closed at once: callers who merely
+// connect must not keep calls from reaching their services.
 func (r *Runtime) CountSockets(ln net.Listener) net.Listener {
 	return &countedListener{Listener: ln, runtime: r}
 }
@@ -23,8 +24,8 @@ func (l *countedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.runtime.sockets.Acquire() {
-			return &countedConn{Conn: c, release: sync.OnceFunc(l.runtime.sockets.Release)}, nil
+		if s := l.runtime.sockets; s.Open() < s.Max()-s.Max()/4 && s.Acquire() {
+			return &countedConn{Conn: c, release: sync.OnceFunc(s.Release)}, nil
 		}
 		_ = c.Close()
 	}

@@ -151,14 +151,15 @@ func compiledCache() string {
 
 // show prints an answer and returns an error where it is one.
 func show(w io.Writer, status int, text []byte, asJSON bool) error {
-	out := text
+	out := string(text)
 	if !asJSON {
 		var indented bytes.Buffer
 		if json.Indent(&indented, text, "", "  ") == nil {
-			out = indented.Bytes()
+			out = indented.String()
 		}
+		out = shown(out)
 	}
-	if _, err := fmt.Fprintln(w, strings.TrimRight(string(out), "\n")); err != nil {
+	if _, err := fmt.Fprintln(w, strings.TrimRight(out, "\n")); err != nil {
 		return err
 	}
 	var answer struct {
@@ -167,7 +168,7 @@ func show(w io.Writer, status int, text []byte, asJSON bool) error {
 		} `json:"error"`
 	}
 	if json.Unmarshal(text, &answer) == nil && answer.Error != nil {
-		return fmt.Errorf("the command failed: %s (status %d)", answer.Error.Code, status)
+		return fmt.Errorf("the command failed: %s (status %d)", shown(answer.Error.Code), status)
 	}
 	if status >= 300 {
 		return fmt.Errorf("the command answered with status %d", status)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -25,7 +26,11 @@ type client struct {
 
 // clientFlags gives a command --server and --key.
 func clientFlags(cmd *cobra.Command) *client {
-	c := &client{http: http.Client{Timeout: 2 * time.Minute}}
+	c := &client{http: http.Client{
+		Timeout: 2 * time.Minute,
+		// Keys and modules are for the server that was named, not for one that it names.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	cmd.Flags().StringVar(&c.server, "server", defaultServer, "URL of the server")
 	cmd.Flags().StringVar(&c.key, "key", "", "admin key [SLUICE_ADMIN_KEY]")
 	return c
@@ -86,12 +91,28 @@ func (c *client) manage(method, path, contentType string, body []byte, v any) er
 		if json.Unmarshal(text, &refusal) != nil || refusal.Error.Code == "" {
 			return fmt.Errorf("the server answered %d, and not as Sluice does: see whether --server is its address", status)
 		}
-		return fmt.Errorf("%s (%s)", refusal.Error.Message, refusal.Error.Code)
+		return fmt.Errorf("%s (%s)", shown(refusal.Error.Message), shown(refusal.Error.Code))
 	}
 	if v == nil {
 		return nil
 	}
-	return json.Unmarshal(text, v)
+	if json.Unmarshal(text, v) != nil {
+		return fmt.Errorf("the server did not answer as Sluice does: see whether --server is its address")
+	}
+	return nil
+}
+
+// shown is text from elsewhere, fit for a terminal: control characters, which can act there, are written as escapes.
+func shown(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			fmt.Fprintf(&out, "\\u%04x", r)
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -4,6 +4,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -22,6 +24,8 @@ const (
 )
 
 func run(args []string) int {
+	// net/http writes there what a service sends unasked, byte for byte.
+	log.SetOutput(io.Discard)
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.Execute()

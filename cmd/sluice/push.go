@@ -33,6 +33,9 @@ func newPush() *cobra.Command {
 		if err := c.manage("POST", path, "application/wasm", wasm, &info); err != nil {
 			return err
 		}
+		if info.Name == "" {
+			return fmt.Errorf("the server did not answer as Sluice does: see whether --server is its address")
+		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), info)
 		}

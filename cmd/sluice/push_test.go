@@ -70,3 +70,23 @@ func TestManage_OtherServer(t *testing.T) {
 	defer s.Close()
 	sluice(t, "list", "--server", s.URL).want(t, exitFailed, "sluice: ")
 }
+
+// Keys and modules are for the server that was named, not for one that it names.
+func TestManage_Redirect(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	defer other.Close()
+	s := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer s.Close()
+	sluice(t, "list", "--server", s.URL, "--key", "secret").want(t, exitFailed, "the server answered 307")
+	empty := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
+	defer empty.Close()
+	sluice(t, "push", guests.Path(t, "greeter"), "--server", empty.URL).want(t, exitFailed, "did not answer as Sluice does")
+}
+
+func TestShown(t *testing.T) {
+	for text, want := range map[string]string{"a\tb\né": "a\tb\né", "\x1b]0;x\a\u009b1m": `\u001b]0;x\u0007\u009b1m`} {
+		if got := shown(text); got != want {
+			t.Errorf("shown(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

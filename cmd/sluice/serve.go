@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
 	"log/slog"
 	"net"
 	"os"
@@ -75,8 +73,6 @@ func serve(ctx context.Context, c *config.Config) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	logger := newLogger(c.LogLevel)
-	// net/http writes there what a service sends unasked, byte for byte.
-	log.SetOutput(io.Discard)
 
 	store, err := catalog.Open(c.Data, catalog.Options{})
 	if err != nil {

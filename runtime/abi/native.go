@@ -82,12 +82,12 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 		}
 		return int32(c.Host.Log(hostfuncs.Level(uint32(stack[0])), line))
 	}),
-	"random": withErrno(func(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+	"random": withErrno(func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
 		p, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
 		if !ok {
 			return int32(hostfuncs.BadRange)
 		}
-		c.Host.Random(p)
+		c.fillRandom(ctx, p)
 		return 0
 	}),
 	"now": func(ctx context.Context, _ api.Module, stack []uint64) {
@@ -97,10 +97,24 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 	"http_send": withErrno(nativeHTTPSend),
 }
 
-// withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno.
+// withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno. A guest whose time is over gets no
+// further, whatever it calls: code without loops is not looked at between its calls.
 func withErrno(f func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32) api.GoModuleFunc {
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
+		interruptible(ctx.Err())
 		stack[0] = api.EncodeI32(f(ctx, callOf(ctx), guest.Memory(), stack))
+	}
+}
+
+// randomPiece is how much randomness is made between two looks at the clock, in bytes: about 0.2 ms.
+const randomPiece = 64 << 10
+
+func (c *Call) fillRandom(ctx context.Context, p []byte) {
+	for len(p) > 0 {
+		interruptible(ctx.Err())
+		n := min(len(p), randomPiece)
+		c.Host.Random(p[:n])
+		p = p[n:]
 	}
 }
 

@@ -161,6 +161,23 @@ func TestNative_RandomNowSleep(t *testing.T) {
 	}
 }
 
+// A guest whose time is over gets no further by calling the host, whatever it calls.
+func TestHostCalls_AfterTheEnd(t *testing.T) {
+	over, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
+	defer cancel()
+	for name, args := range map[string][]uint64{
+		"read": {0, 0, 0, 1}, "close": {0}, "write": {0, 1}, "answer": {0, 1}, "log": {1, 0, 1}, "random": {0, 1 << 15},
+		"sleep": {0}, "http_send": {0, 1, 0, 0}, "random_get": {0, 1 << 15}, "fd_write": {1, 0, 0, 0}, "sched_yield": {},
+	} {
+		_, err := newGuest(t, &Call{}).try(over, name, args...)
+		if err == nil {
+			t.Errorf("%s went on", name)
+			continue
+		}
+		newGuest(t, &Call{}).wantFault(err, sandbox.OutOfTime)
+	}
+}
+
 // While describing, a guest has its log, the clock, randomness, and a manifest to write.
 func TestNative_Describing(t *testing.T) {
 	c := &Call{Host: &hostfuncs.Call{Describing: true}, Params: []byte(`{}`), OutputLimit: 100}

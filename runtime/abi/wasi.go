@@ -48,6 +48,7 @@ func notImplemented(_ context.Context, _ api.Module, stack []uint64) { stack[0] 
 
 func wasi(f func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint64) api.GoModuleFunc {
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
+		interruptible(ctx.Err())
 		stack[0] = f(ctx, callOf(ctx), guest.Memory(), stack)
 	}
 }
@@ -95,12 +96,12 @@ func wasiClockTime(_ context.Context, c *Call, mem api.Memory, stack []uint64) u
 	return wasiSuccess
 }
 
-func wasiRandom(_ context.Context, c *Call, mem api.Memory, stack []uint64) uint64 {
+func wasiRandom(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint64 {
 	p, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
 	if !ok {
 		return wasiFault
 	}
-	c.Host.Random(p)
+	c.fillRandom(ctx, p)
 	return wasiSuccess
 }
 

@@ -22,15 +22,21 @@ func checkModule(t testing.TB, m *Module) {
 		t.Fatalf("the sections end at %d of %d", at, len(m.file))
 	}
 
-	stripped := m.WithoutCustom()
+	stripped := m.Bounded()
 	limits := DefaultLimits()
-	limits.ModuleBytes = len(m.file)
+	limits.ModuleBytes = len(m.file) + 64 // room for the maxima of tables
 	again, err := Parse(stripped, limits)
 	if err != nil {
 		t.Fatalf("without custom sections: %v", err)
 	}
-	if len(again.Customs) != 0 || !bytes.Equal(again.WithoutCustom(), stripped) {
+	if len(again.Customs) != 0 || !bytes.Equal(again.Bounded(), stripped) {
 		t.Fatal("stripping twice differs from stripping once")
+	}
+	for i := range again.Tables {
+		if i >= m.ImportedTables && again.Tables[i] != m.bounded(m.Tables[i]) {
+			t.Fatalf("table %d is %+v, and was %+v", i, again.Tables[i], m.Tables[i])
+		}
+		again.Tables[i] = m.Tables[i]
 	}
 	if a, b := withoutPlaces(m), withoutPlaces(again); !reflect.DeepEqual(a, b) {
 		t.Fatalf("stripping changed the module:\n%+v\n%+v", a, b)

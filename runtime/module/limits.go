@@ -31,6 +31,9 @@ type Limits struct {
 	// Tables is the number of tables, TableInitial the initial number of elements of each.
 	// Defaults 4 and 100,000.
 	Tables, TableInitial int
+	// TableMax is what a table may grow to, in elements. A larger maximum, or none, is no reason to refuse:
+	// Bounded replaces it. Default 100,000.
+	TableMax int
 	// MemoryPages is the initial size of the memory, in pages of 64 KiB. A larger declared maximum is
 	// no reason to refuse: growth is bounded when the module runs. Default 1,024 (64 MiB).
 	MemoryPages int
@@ -63,6 +66,7 @@ func DefaultLimits() Limits {
 		Branches:          20_000,
 		Tables:            4,
 		TableInitial:      100_000,
+		TableMax:          100_000,
 		MemoryPages:       1_024,
 		Globals:           10_000,
 		Exports:           10_000,

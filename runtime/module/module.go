@@ -39,8 +39,9 @@ type Module struct {
 	// ImportedFunctions, ImportedTables and so on count the imports of a kind.
 	ImportedFunctions, ImportedTables, ImportedMemories, ImportedGlobals int
 
-	file    []byte
-	exports map[string]int // name to position in Exports
+	file     []byte
+	tableMax uint32         // Limits.TableMax
+	exports  map[string]int // name to position in Exports
 }
 
 // parser is one pass over a file.
@@ -69,7 +70,7 @@ func Parse(b []byte, limits Limits) (*Module, error) {
 	p := parser{
 		reader:    reader{b: b, pos: headerBytes, end: len(b), section: headerName},
 		limits:    limits,
-		m:         &Module{file: b},
+		m:         &Module{file: b, tableMax: uint32(limits.TableMax)},
 		dataCount: -1,
 	}
 	p.sections()
@@ -108,25 +109,6 @@ func (m *Module) FunctionType(index uint32) (FuncType, bool) {
 		return FuncType{}, false
 	}
 	return m.Types[m.Functions[index]], true
-}
-
-// WithoutCustom returns the file without its custom sections (names, producers, debug information) in a
-// slice of its own.
-func (m *Module) WithoutCustom() []byte {
-	size := headerBytes
-	for _, s := range m.Sections {
-		if s.ID != SectionCustom {
-			size += s.End - s.Offset
-		}
-	}
-	out := make([]byte, 0, size)
-	out = append(out, m.file[:headerBytes]...)
-	for _, s := range m.Sections {
-		if s.ID != SectionCustom {
-			out = append(out, m.file[s.Offset:s.End]...)
-		}
-	}
-	return out
 }
 
 // headerName is what errors call the first eight bytes.

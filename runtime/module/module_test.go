@@ -80,10 +80,14 @@ func TestParse(t *testing.T) {
 	mustParse(t, wasm())
 }
 
-func TestModule_WithoutCustom(t *testing.T) {
+func TestModule_Bounded(t *testing.T) {
 	var middle [][]byte
 	for _, s := range mustParse(t, everything()).Sections {
-		if s.ID != SectionCustom {
+		switch s.ID {
+		case SectionCustom:
+		case SectionTable:
+			middle = append(middle, section(SectionTable, vec(join(raw(byte(FuncRef), 1, 8), u(100_000)))))
+		default:
 			middle = append(middle, everything()[s.Offset:s.End])
 		}
 	}
@@ -98,7 +102,7 @@ func TestModule_WithoutCustom(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			before := bytes.Clone(tc.file)
-			got := mustParse(t, tc.file).WithoutCustom()
+			got := mustParse(t, tc.file).Bounded()
 			if !bytes.Equal(got, tc.want) {
 				t.Fatalf("have %x, want %x", got, tc.want)
 			}
@@ -327,4 +331,28 @@ func ExampleParse() {
 	_, err := Parse(file, DefaultLimits())
 	fmt.Println(errors.Is(err, CodeComponent))
 	// Output: true
+}
+
+func TestModule_Bounded_Tables(t *testing.T) {
+	tests := []struct {
+		name     string
+		table    []byte
+		wantMost uint32
+	}{
+		{"no maximum", raw(byte(FuncRef), 0, 8), 100_000},
+		{"a larger maximum", join(raw(byte(ExternRef), 1, 8), u(0xffff_ffff)), 100_000},
+		{"a smaller maximum", raw(byte(FuncRef), 1, 8, 9), 9},
+		{"the largest initial size", join(raw(byte(FuncRef), 0), u(100_000)), 100_000},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			m := mustParse(t, wasm(section(SectionTable, vec(tc.table))))
+			got := mustParse(t, m.Bounded()).Tables[0]
+			want := m.Tables[0]
+			want.Max, want.HasMax = tc.wantMost, true
+			if got != want {
+				t.Errorf("have %+v, want %+v", got, want)
+			}
+		})
+	}
 }

@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -252,4 +254,52 @@ func TestCORS(t *testing.T) {
 		}
 	}
 	want{403, "origin_not_allowed", "CONNECTOR_PROXY_CORS_ORIGINS"}.check(t, do(listed, foreign, "key"))
+}
+
+// TestRebinding: a page can be of the same origin as this server under a name that its owner lets stand for this
+// machine. Without a key only loopback names are this server's own; with one the page lacks it.
+func TestRebinding(t *testing.T) {
+	t.Parallel()
+	open := servertest.MustServe(t, servertest.Shared(), servertest.Install(echo.Module()))
+	keyed := servertest.MustServe(t, servertest.Shared(), servertest.Install(echo.Module()), servertest.Keys("key", ""))
+	page := func(host string, more ...string) http.Header {
+		return servertest.Header(append([]string{"Content-Type", "application/json", "Host", host, "Origin", "http://" + host}, more...)...)
+	}
+	for _, tc := range []struct {
+		name   string
+		answer servertest.Answer
+		status int
+	}{
+		{"a foreign name", open.Send("POST", "/v1/do/echo/Params", page("evil.example:8200"), `{}`), 403},
+		{"a loopback name", open.Send("POST", "/v1/do/echo/Params", page("localhost:8200"), `{}`), 200},
+		{"a foreign name without key", keyed.Send("POST", "/v1/do/echo/Params", page("evil.example"), `{}`), 401},
+		{"its own name with key", keyed.Send("POST", "/v1/do/echo/Params", page("sluice.example", "Spiff-Connector-Proxy-Api-Key", "key"), `{}`), 200},
+	} {
+		if tc.answer.Status != tc.status {
+			t.Errorf("%s: got %s, want %d", tc.name, tc.answer, tc.status)
+		}
+	}
+}
+
+// TestExpect: only who may send anything is asked for a body; a proxy that speaks HTTP/1.0 is no operator.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	s := servertest.MustServe(t, servertest.Shared(), servertest.Install(echo.Module()), servertest.Keys("key", ""))
+	const head = "POST /v1/do/echo/Params HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\n"
+	if a := s.Raw(head + "Content-Length: 2\r\n\r\n"); len(a) != 1 || a[0].Status != 401 {
+		t.Errorf("without key: got %v", a)
+	}
+	conn := s.Dial()
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, head+"Spiff-Connector-Proxy-Api-Key: key\r\nContent-Length: 2\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+		t.Errorf("with key: got %q, %v", line, err)
+	}
+	a := s.Raw("GET /admin/v1/connectors HTTP/1.0\r\nHost: 127.0.0.1\r\nSluice-Admin: 1\r\n\r\n")
+	if len(a) != 1 || a[0].Status != 403 {
+		t.Errorf("management by HTTP/1.0: got %v", a)
+	}
 }

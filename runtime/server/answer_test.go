@@ -99,7 +99,8 @@ func TestBare(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %s", tc.status, tc.mimetype), func(t *testing.T) {
 			params, _ := json.Marshal(map[string]any{"status": tc.status, "mimetype": tc.mimetype, "response": tc.body}) // of plain values
 			a := s.Do("probe/V1", string(params))
-			if a.Status != tc.status || a.Header.Get("Content-Type") != tc.mimetype || string(a.Body) != tc.body || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+			if a.Status != tc.status || a.Header.Get("Content-Type") != tc.mimetype || string(a.Body) != tc.body || a.Header.Get("X-Content-Type-Options") != "nosniff" ||
+				a.Header.Get("Content-Security-Policy") != "sandbox; default-src 'none'" {
 				t.Errorf("got %s, %v", a, a.Header)
 			}
 		})

@@ -71,7 +71,7 @@ func notThisMachine(ctx *fasthttp.RequestCtx) string {
 		return "the request comes from another one."
 	case !loopbackHost(string(h.Host())):
 		return "the request's Host is not a loopback address."
-	case forwarded(h):
+	case forwarded(h), !h.IsHTTP11(): // some proxies say nothing of themselves, but speak HTTP/1.0
 		return "the request came through a proxy."
 	case len(h.Peek(fasthttp.HeaderOrigin)) > 0 && !sameOrigin(h):
 		return "the request comes from a web page."
@@ -107,6 +107,12 @@ func forwarded(h *fasthttp.RequestHeader) bool {
 	return false
 }
 
+// ownPage says whether the request comes from a page of this server. Without a key any page could be one: a name that
+// its owner lets stand for this machine's address is the same origin to a browser. A loopback name can't be had.
+func (s *Server) ownPage(h *fasthttp.RequestHeader) bool {
+	return sameOrigin(h) && (s.config.APIKey != "" || loopbackHost(string(h.Host())))
+}
+
 // sameOrigin says whether the page that sent the request was served under the name that the request is sent to.
 func sameOrigin(h *fasthttp.RequestHeader) bool {
 	origin, err := url.Parse(string(h.Peek(fasthttp.HeaderOrigin)))
@@ -117,7 +123,7 @@ func sameOrigin(h *fasthttp.RequestHeader) bool {
 func (s *Server) originAllowed(ctx *fasthttp.RequestCtx) bool {
 	h := &ctx.Request.Header
 	origin := h.Peek(fasthttp.HeaderOrigin)
-	return len(origin) == 0 || sameOrigin(h) || isSpiff(string(ctx.Path())) && s.corsAllows(string(origin))
+	return len(origin) == 0 || s.ownPage(h) || isSpiff(string(ctx.Path())) && s.corsAllows(string(origin))
 }
 
 func (s *Server) corsAllows(origin string) bool {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -51,6 +52,8 @@ func TestDo_Errors(t *testing.T) {
 		{name: "string", body: `"` + canary + `"`, want: want{400, "invalid_body", "must be a JSON object"}},
 		{name: "nested too deeply", body: `{"a": ` + deep + `}`, want: want{400, "invalid_body", "nested too deeply"}},
 		{name: "nested too deeply in what is dropped", body: `{"spiff__x": ` + deep + `}`, want: want{400, "invalid_body", "nested too deeply"}},
+
+		{name: "too many members", body: manyMembers(10_001), want: want{400, "invalid_body", "10,000 members"}},
 
 		{name: "form", contentType: "application/x-www-form-urlencoded", body: `s=1`, want: want{415, "unsupported_media_type", "application/json"}},
 		{name: "multipart form", contentType: "multipart/form-data; boundary=x", body: "--x--", want: want{415, "unsupported_media_type", "application/json"}},
@@ -189,4 +192,14 @@ func TestPaths_Errors(t *testing.T) {
 			alive(t, s)
 		})
 	}
+}
+
+// manyMembers is a body of n parameters.
+func manyMembers(n int) string {
+	var b strings.Builder
+	b.WriteString(`{"p0": 0`)
+	for i := 1; i < n; i++ {
+		fmt.Fprintf(&b, `, "p%d": 0`, i)
+	}
+	return b.String() + "}"
 }

@@ -267,11 +267,11 @@ func TestBodyBudget(t *testing.T) {
 	if _, err := io.WriteString(slow, doHead+"Content-Length: 1048576\r\n\r\n{"+strings.Repeat(" ", 600<<10)); err != nil {
 		t.Fatal(err)
 	}
-	var refused servertest.Answer
-	eventually(t, "refusing", func() bool {
-		refused = s.Do("echo/Params", `{"s": "x"}`)
-		return refused.Status != 200
+	eventually(t, "setting memory aside", func() bool {
+		page := s.Send("GET", "/metrics", s.Operator(), "")
+		return strings.Contains(string(page.Body), "sluice_request_bodies_bytes 1.048576e+06")
 	})
+	refused := s.Do("echo/Params", `{"s": "x"}`)
 	want{503, "overloaded", "memory set aside"}.check(t, refused)
 	if refused.Header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After is %q", refused.Header.Get("Retry-After"))

@@ -21,7 +21,8 @@ type metrics struct {
 	page     fasthttp.RequestHandler
 }
 
-func newMetrics() *metrics {
+// newMetrics takes the number of bytes of request bodies in memory.
+func newMetrics(bodies func() float64) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -35,6 +36,10 @@ func newMetrics() *metrics {
 		}, []string{"connector", "command"}),
 	}
 	m.registry.MustRegister(m.calls, m.seconds,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_request_bodies_bytes",
+			Help: "Memory set aside for request bodies; at body.budget requests are answered with 503.",
+		}, bodies),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler, collectors.MetricsGC)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.page = fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))

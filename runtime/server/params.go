@@ -25,6 +25,11 @@ type bound struct {
 
 type member struct{ name, value []byte }
 
+// maxMembers bounds how many parameters a body may have: each costs more memory than the bytes of a short one.
+const maxMembers = 10_000
+
+var errTooManyMembers = envelope.Fail(envelope.InvalidBody, "The body has more than 10,000 members. Put them into an object or array that is one parameter.")
+
 // manyMembers is where members are found by a map instead of one by one.
 const manyMembers = 24
 
@@ -64,6 +69,9 @@ func (b *bound) add(name, value []byte) error {
 	if i, ok := b.find(name); ok {
 		b.members[i].value = value // of duplicate keys the last wins
 		return nil
+	}
+	if len(b.members) == maxMembers {
+		return errTooManyMembers
 	}
 	b.members = append(b.members, member{name, value})
 	if b.seen == nil && len(b.members) > manyMembers {

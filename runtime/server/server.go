@@ -78,9 +78,10 @@ type Server struct {
 // New returns a server that is not serving yet.
 func New(c Config) *Server {
 	s := &Server{
-		config: c, executor: c.Executor, metrics: newMetrics(), callIDs: newCallIDs(), bodies: budget{max: c.BodyBudget},
+		config: c, executor: c.Executor, callIDs: newCallIDs(), bodies: budget{max: c.BodyBudget},
 		apiKey: sha256.Sum256([]byte(c.APIKey)), adminKey: sha256.Sum256([]byte(c.AdminKey)),
 	}
+	s.metrics = newMetrics(func() float64 { return float64(s.bodies.used.Load()) })
 	if s.executor == nil {
 		s.executor = c.Runtime
 	}
@@ -88,6 +89,7 @@ func New(c Config) *Server {
 	s.http = &fasthttp.Server{
 		Handler:               s.handle,
 		ErrorHandler:          s.readError,
+		ExpectHandler:         s.expect,
 		ReadTimeout:           c.ReadTimeout,
 		WriteTimeout:          writeTimeout,
 		IdleTimeout:           c.IdleTimeout,
@@ -141,12 +143,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		ctx.SetConnectionClose()
 		return
 	}
-	uri := ctx.Request.URI()
-	// The router goes by the path as it was sent. It gets the one that the checks below see instead: decoded once,
-	// without empty, "." or ".." segments. Setting decodes again, hence the escapes: what was encoded twice must not
-	// be one path for the checks and another for the router.
-	uri.SetPathBytes(bytes.ReplaceAll(uri.Path(), []byte("%"), []byte("%25")))
-	path := string(uri.Path())
+	path := normalize(ctx)
 	if isSpiff(path) {
 		s.allowOrigin(ctx)
 	}
@@ -169,6 +166,24 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
 		s.config.Logger.Error("a request handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		s.fail(ctx, envelope.Fail(envelope.Internal, "The server failed on this request. Its operator finds the reason in the log."))
 	}
+}
+
+// normalize makes the request's path the one that is both checked and routed, and returns it: decoded once, without
+// empty, "." or ".." segments. The router goes by the path as it was sent, so that is replaced.
+func normalize(ctx *fasthttp.RequestCtx) string {
+	uri := ctx.Request.URI()
+	// Setting decodes again, hence the escapes: what was encoded twice must not be one path for the checks and another
+	// for the router.
+	uri.SetPathBytes(bytes.ReplaceAll(uri.Path(), []byte("%"), []byte("%25")))
+	return string(uri.Path())
+}
+
+// expect answers Expect: 100-continue: only a caller who may send anything is asked for its body.
+func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
+	if !s.admitted(ctx, ruleOf(normalize(ctx))) {
+		return ctx.Response.StatusCode()
+	}
+	return fasthttp.StatusContinue
 }
 
 // quiet drops what fasthttp logs: it quotes requests.

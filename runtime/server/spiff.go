@@ -90,7 +90,9 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, cmd *runtime.Command, callback
 	case a.Bare != 0:
 		ctx.SetStatusCode(a.Bare)
 		ctx.SetContentType(a.Mimetype)
+		// What a connector answers must not act as a page of this server, whatever it says it is.
 		ctx.Response.Header.Set(fasthttp.HeaderXContentTypeOptions, "nosniff")
+		ctx.Response.Header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		ctx.Response.SetBodyRaw(a.Body)
 	default:
 		if callback && cmd.Spec.Async {

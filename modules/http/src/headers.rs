@@ -98,6 +98,13 @@ impl<'a> Headers<'a> {
         self.pairs.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
     }
 
+    /// Removes what may be meant for one service only: everything but the headers that any page may send anywhere. A
+    /// key is as often in a header of its own as in `Authorization`.
+    pub fn keep_impersonal(&mut self) {
+        const IMPERSONAL: [&str; 5] = ["accept", "accept-language", "content-language", "content-type", "user-agent"];
+        self.pairs.retain(|(key, _)| IMPERSONAL.iter().any(|name| key.eq_ignore_ascii_case(name)));
+    }
+
     /// Makes the headers fit to send to `authority`: what the transport says by itself is left to it, and what every
     /// client says is said.
     pub fn finish(&mut self, authority: &str) {

@@ -204,7 +204,7 @@ fn follow<'h>(call: &Call<'h>, exchange: &Exchange) -> Result<Response<'h>, Fail
         }
         next.headers.remove("cookie");
         if !next.url.shares_credentials_with(&url) {
-            next.headers.remove("authorization");
+            next.headers.keep_impersonal();
         }
         next.url = url;
         response = next.send(call)?;

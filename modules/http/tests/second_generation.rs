@@ -178,7 +178,8 @@ fn redirects() {
     assert_eq!(has("content-type"), [true, true, false, false]);
     assert_eq!(has("authorization"), [true, true, true, false]);
     assert_eq!(has("cookie"), [true, false, false, false]);
-    assert_eq!(has("x-key"), [true; 4]);
+    assert_eq!(has("x-key"), [true, true, true, false]);
+    assert_eq!(has("user-agent"), [true; 4]);
     assert_eq!(body(&outcome), json!({"raw_response": "done"}));
     assert_eq!(outcome.open_handles, 0);
     assert!(outcome.log.iter().all(|line| !line.contains("?f") && !line.contains("c%20d")), "{:?}", outcome.log);
