@@ -16,7 +16,7 @@ run: build ## serve on port 8200 with the bundled connectors (ARGS adds flags)
 	./bin/sluice serve $(ARGS)
 
 .PHONY: build
-build: bin/sluice bin/probe.wasm ## bin/sluice, static, and the guests of the tests
+build: bin/sluice bin/probe.wasm bin/guests/greeter.wasm ## bin/sluice, static, and the guests of the tests
 
 bin/sluice: modules/built/example.wasm modules/http/http.wasm $(GO_SOURCES) runtime/server/openapi.json
 	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/sluice

@@ -133,15 +133,12 @@ func appendFailure(dst []byte, e *egress.Error) []byte {
 	return append(dst, "}}"...)
 }
 
-// Denied is a Doer for a connector to which no HTTP is granted.
-type Denied struct{}
+// Denied is a Doer for a connector to which no HTTP is granted. It is the sentence that says what is missing.
+type Denied string
 
 // Do implements Doer.
-func (Denied) Do(context.Context, *egress.Request) (*egress.Response, *egress.Error) {
-	return nil, &egress.Error{
-		Code:    egress.CodeEgressDenied,
-		Message: "the connector is not granted any HTTP: its manifest must ask for the capability \"http\", and the operator grant it hosts",
-	}
+func (d Denied) Do(context.Context, *egress.Request) (*egress.Response, *egress.Error) {
+	return nil, &egress.Error{Code: egress.CodeEgressDenied, Message: string(d)}
 }
 
-var _ Doer = Denied{}
+var _ Doer = Denied("")

@@ -172,7 +172,7 @@ func TestCall_SendHTTP_Ended(t *testing.T) {
 }
 
 func TestDenied(t *testing.T) {
-	c := Call{HTTP: Denied{}}
+	c := Call{HTTP: Denied("not granted")}
 	head, body, errno, err := c.SendHTTP(context.Background(), []byte(`{"method":"GET","url":"http://user:s3cret@x/"}`), nil)
 	var answer struct {
 		Error struct{ Code, Message, Field string }

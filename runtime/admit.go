@@ -58,6 +58,11 @@ func Inspect(wasm []byte) (*Inspected, error) {
 	if err := m.CheckExports(kind); err != nil {
 		return nil, refusal(err)
 	}
+	_, start := m.Export("_start")
+	if _, initialize := m.Export("_initialize"); start && !initialize {
+		return nil, refuse(string(module.CodeMissingExport), "The module is a program: it exports _start, and no _initialize by which it could be made ready. "+
+			"Build it as a library: in Go with -buildmode=c-shared, in C with -mexec-model=reactor.")
+	}
 	return &Inspected{ABI: kind, Module: m}, nil
 }
 
@@ -74,9 +79,13 @@ func (r *Runtime) manifestOf(ctx context.Context, m *admitted) (*manifest.Manife
 	call := &abi.Call{Host: &hostfuncs.Call{Describing: true}, OutputLimit: describeOutput}
 	text, err := r.describeGuest(ctx, m.code, call)
 	if err != nil {
-		r.logStderr("describe", call)
-		return nil, refuse(RefusedDescribe, "The module failed while it was asked for its manifest: "+err.Error()+
-			". Run `sluice inspect` on it, and see that describe needs nothing but memory.")
+		r.showGuest("describe", call)
+		why := err.Error()
+		if lines := call.Host.LogLines(); len(lines) > 0 { // no call was made: there are no parameters it could name
+			why = lines[len(lines)-1] + " (" + why + ")"
+		}
+		return nil, refuse(RefusedDescribe, "The module failed while it was asked for its manifest: "+why+
+			". `sluice inspect` shows what the guest said; describe must need nothing but memory.")
 	}
 	parsed, err := manifest.Parse(text)
 	if err != nil {
@@ -101,10 +110,9 @@ func (r *Runtime) describeGuest(ctx context.Context, m *sandbox.Module, call *ab
 	return text, err
 }
 
-// logStderr shows a connector's author what the guest printed. It can hold anything, so that only a development
-// server does it.
-func (r *Runtime) logStderr(what string, call *abi.Call) {
-	if out := call.Stderr(); r.config.Dev && len(out) > 0 {
-		r.config.Logger.Warn("the guest printed", "call", what, "output", string(out))
+// showGuest shows a connector's author what the guest printed and logged before it failed.
+func (r *Runtime) showGuest(what string, call *abi.Call) {
+	if printed, logged := call.Stderr(), call.Host.LogLines(); r.config.ShowGuests && len(printed)+len(logged) > 0 {
+		r.config.Logger.Warn("the guest said before it failed", "call", what, "printed", string(printed), "logged", logged)
 	}
 }

@@ -94,7 +94,7 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	err := execute(ctx, entry, cmd)
 	head, body, answered, tooLarge := entry.Output()
 	if err != nil || !answered {
-		r.logStderr(cmd.ID, entry)
+		r.showGuest(cmd.ID, entry)
 	}
 	switch {
 	case err != nil:

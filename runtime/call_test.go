@@ -204,7 +204,7 @@ func TestRuntime_Egress(t *testing.T) {
 		ok     bool
 		denied string
 	}{
-		{"nothing granted", func(*Config) {}, false, "not granted any HTTP"},
+		{"nothing granted", func(*Config) {}, false, "nothing is granted to \"misbehave\""},
 		{"granted elsewhere", func(c *Config) {
 			c.Grants = map[string]Grant{"misbehave": {HTTP: []string{"https://example.com"}, Addresses: []string{"loopback"}}}
 		}, false, "127.0.0.1 is not granted"},
@@ -213,7 +213,7 @@ func TestRuntime_Egress(t *testing.T) {
 		}, false, "loopback"},
 		{"granted to another", func(c *Config) {
 			c.Grants = map[string]Grant{"other": {HTTP: []string{"http://*"}, Addresses: []string{"loopback"}}}
-		}, false, "not granted any HTTP"},
+		}, false, "nothing is granted to \"misbehave\""},
 		{"granted", func(c *Config) {
 			c.Grants = map[string]Grant{"misbehave": {HTTP: []string{"http://*"}, Addresses: []string{"loopback"}}}
 		}, true, ""},

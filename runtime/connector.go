@@ -79,8 +79,11 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 		return nil, err
 	}
 	entries := r.entries(c.name)
-	if len(requested) == 0 || len(entries) == 0 {
-		return hostfuncs.Denied{}, nil
+	switch {
+	case len(requested) == 0:
+		return hostfuncs.Denied(fmt.Sprintf("the manifest of %q does not ask for the capability http, with the hosts it needs", c.name)), nil
+	case len(entries) == 0:
+		return hostfuncs.Denied(fmt.Sprintf("nothing is granted to %q: add rules to grants.%s.http in the configuration; it asks for %v", c.name, c.name, requested)), nil
 	}
 	policy, err := egress.NewPolicy(entries, requested)
 	if err != nil {

@@ -56,6 +56,9 @@ type Config struct {
 	Grants map[string]Grant
 	// Dev lets every connector reach private and loopback addresses, for which it has otherwise to be granted.
 	Dev bool
+	// ShowGuests logs what a guest printed and logged when it fails. It can hold anything, so that it is for the eyes of
+	// authors only.
+	ShowGuests bool
 	// Version is Sluice's own, sent as the User-Agent sluice/<version> where a guest sets none.
 	Version string
 	// MaxSockets bounds the connections that guests have open together.

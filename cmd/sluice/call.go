@@ -38,7 +38,10 @@ func newCall() *cobra.Command {
 	module := cmd.Flags().String("module", "", "a module to execute the command of, without installing it")
 	asJSON := cmd.Flags().Bool("json", false, "print the answer as it came, without indentation")
 	c := clientFlags(cmd)
-	flags := settingFlags(cmd)
+	cmd.Flags().Lookup("server").DefValue = "" // without the flag this process executes the command
+	cmd.Flags().StringVar(&c.apiKey, "api-key", "", "with --server: its key for /v1 [CONNECTOR_PROXY_API_KEY]")
+	_ = cmd.Flags().MarkHidden("key") // commands are not management
+	flags := settingFlags(cmd, func(key string) bool { return key == "dev" || strings.HasPrefix(key, "call.") })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if strings.Count(args[0], "/") != 1 {
 			return fmt.Errorf("%q is not CONNECTOR/COMMAND", args[0])
@@ -66,7 +69,14 @@ func newCall() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd.OutOrStdout(), status, text, *asJSON)
+			err = show(cmd.OutOrStdout(), status, text, *asJSON)
+			switch {
+			case status == http.StatusUnauthorized:
+				return fmt.Errorf("the server wants its key: give it as --api-key or CONNECTOR_PROXY_API_KEY")
+			case status == http.StatusNotFound && !cmd.Flags().Changed("server"):
+				return fmt.Errorf("%w; without --server only the bundled connectors are here, or the one of --module", err)
+			}
+			return err
 		})(cmd, args)
 	}
 	return cmd
@@ -105,6 +115,7 @@ func (c *client) serveHere(settings *config.Config, module string) (stop func(),
 	undo = append(undo, func() { _ = store.Close() })
 	logger := newLogger("warn")
 	rc := runtimeConfig(settings, store, compiledCache(), logger)
+	rc.ShowGuests = true
 	if module != "" {
 		rc.Bundled = nil
 	}
@@ -118,7 +129,7 @@ func (c *client) serveHere(settings *config.Config, module string) (stop func(),
 			return stop, err
 		}
 	}
-	sc := serverConfig(settings, rt, logger)
+	sc := serverConfig(settings, rt, newLogger("error")) // the answer says what the log would
 	sc.APIKey = ""
 	srv := server.New(sc)
 	ln := fasthttputil.NewInmemoryListener()
@@ -163,11 +174,17 @@ func show(w io.Writer, status int, text []byte, asJSON bool) error {
 		return err
 	}
 	var answer struct {
+		Response struct {
+			Status int `json:"http_status"`
+		} `json:"command_response"`
 		Error *struct {
 			Code string `json:"error_code"`
 		} `json:"error"`
 	}
 	if json.Unmarshal(text, &answer) == nil && answer.Error != nil {
+		if answer.Response.Status >= 300 { // which an engine goes by, then
+			status = answer.Response.Status
+		}
 		return fmt.Errorf("the command failed: %s (status %d)", shown(answer.Error.Code), status)
 	}
 	if status >= 300 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,8 +21,8 @@ const defaultServer = "http://127.0.0.1:8200"
 
 // client speaks to a server's management API.
 type client struct {
-	server, key string
-	http        http.Client
+	server, key, apiKey string
+	http                http.Client
 }
 
 // clientFlags gives a command --server and --key.
@@ -31,7 +32,7 @@ func clientFlags(cmd *cobra.Command) *client {
 		// Keys and modules are for the server that was named, not for one that it names.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	cmd.Flags().StringVar(&c.server, "server", defaultServer, "URL of the server")
+	cmd.Flags().StringVar(&c.server, "server", cmp.Or(os.Getenv("SLUICE_SERVER"), defaultServer), "URL of the server [SLUICE_SERVER]")
 	cmd.Flags().StringVar(&c.key, "key", "", "admin key [SLUICE_ADMIN_KEY]")
 	return c
 }
@@ -60,7 +61,7 @@ func (c *client) send(method, path, contentType string, body []byte) (int, []byt
 	if key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
-	if key := os.Getenv("CONNECTOR_PROXY_API_KEY"); key != "" {
+	if key := cmp.Or(c.apiKey, os.Getenv("SLUICE_SPIFF_API_KEY"), os.Getenv("CONNECTOR_PROXY_API_KEY")); key != "" {
 		req.Header.Set("Spiff-Connector-Proxy-Api-Key", key)
 	}
 	resp, err := c.http.Do(req)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"sluice/internal/config"
 	"sluice/runtime"
@@ -71,6 +72,8 @@ func inspect(file string, wasm []byte) (*report, error) {
 	for _, i := range m.Imports {
 		r.Imports = append(r.Imports, i.Module+"."+i.Name)
 	}
+	slices.Sort(r.Imports)
+	r.Imports = slices.Compact(r.Imports)
 	for _, c := range m.Customs {
 		r.CustomBytes += c.Size
 	}
@@ -95,7 +98,7 @@ func describe(wasm []byte) (*manifest.Manifest, error) {
 		return nil, err
 	}
 	rc := runtimeConfig(settings, store, compiledCache(), newLogger("error"))
-	rc.Bundled = nil
+	rc.Bundled, rc.ShowGuests = nil, true
 	rt, err := runtime.New(context.Background(), rc)
 	if err != nil {
 		return nil, err

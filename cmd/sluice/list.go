@@ -34,7 +34,15 @@ func newList() *cobra.Command {
 		for _, info := range answer.Connectors {
 			fmt.Fprintf(w, "%s\t%s\t%.12s\t%s\t%s\n", info.Name, info.Version, info.SHA256, stateOf(info), strings.Join(info.Commands, " "))
 		}
-		return w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		for _, info := range answer.Connectors {
+			if info.Unavailable != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "\n%s is unavailable: %s\n", info.Name, shown(info.Unavailable))
+			}
+		}
+		return nil
 	})
 	return cmd
 }

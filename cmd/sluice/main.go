@@ -37,7 +37,10 @@ func run(args []string) int {
 	if errors.As(err, &failed) {
 		return exitFailed
 	}
-	fmt.Fprintln(os.Stderr, "Run 'sluice --help', or 'sluice COMMAND --help'.")
+	var setting *settingError
+	if !errors.As(err, &setting) {
+		fmt.Fprintln(os.Stderr, "Run 'sluice --help', or 'sluice COMMAND --help'.")
+	}
 	return exitUsage
 }
 
@@ -64,6 +67,7 @@ func newRoot() *cobra.Command {
 		Long: "Sluice runs connectors as WebAssembly modules, each call in a sandbox of its own, and serves them to workflow\n" +
 			"engines: to Spiff Arena as its connector proxy.\n\n" +
 			"Exit status: 0 done, 1 it did not work out, 2 the arguments are wrong.",
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -51,7 +51,6 @@ func TestUsage_Errors(t *testing.T) {
 		{[]string{"call", "example"}, `"example" is not CONNECTOR/COMMAND`},
 		{[]string{"call", "a/b/c"}, "is not CONNECTOR/COMMAND"},
 		{[]string{"call", "a/b", "--module", wasm, "--server", "http://x"}, "--module and --server exclude each other"},
-		{[]string{"call", "a/b", "--call-deadline", "soon"}, "--call-deadline is not a duration"},
 		{[]string{"healthcheck", "x"}, "unknown command"},
 		{[]string{"version", "x"}, "unknown command"},
 	} {
@@ -59,5 +58,9 @@ func TestUsage_Errors(t *testing.T) {
 		if r.stdout != "" {
 			t.Errorf("%v printed %s", tc.args, r.stdout)
 		}
+	}
+	r := sluice(t, "call", "a/b", "--call-deadline", "soon").want(t, exitUsage, "--call-deadline is not a duration")
+	if strings.Contains(r.stderr, "--help") {
+		t.Errorf("a wrong value is answered with how to read the help: %s", r.stderr)
 	}
 }

@@ -52,7 +52,7 @@ func TestManage_Key(t *testing.T) {
 	sluiceWith(t, []string{"SLUICE_ADMIN_KEY=hunter2"}, "", list...).want(t, exitOK, "example")
 
 	call := []string{"call", "example/Example", "--server", s.url, "--params", `{"message":"hi"}`}
-	sluice(t, call...).want(t, exitFailed, "status 401")
+	sluice(t, call...).want(t, exitFailed, "the server wants its key")
 	sluiceWith(t, []string{"CONNECTOR_PROXY_API_KEY=engine"}, "", call...).want(t, exitOK, "'hi'")
 	if log := s.logged(); strings.Contains(log, "hunter2") || strings.Contains(log, "wrong-key") {
 		t.Errorf("a key is in the log: %s", log)

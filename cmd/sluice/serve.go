@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -29,7 +31,7 @@ func newServe() *cobra.Command {
 			"precedence. docs/CONFIGURATION.md lists them.",
 		Args: cobra.NoArgs,
 	}
-	flags := settingFlags(cmd)
+	flags := settingFlags(cmd, func(string) bool { return true })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := flags.load(cmd)
 		if err != nil {
@@ -43,10 +45,13 @@ func newServe() *cobra.Command {
 // flags are the flags of a command that takes settings.
 type flags struct{ file *string }
 
-// settingFlags gives a command a flag for every setting, and --config.
-func settingFlags(cmd *cobra.Command) flags {
+// settingFlags gives a command a flag for every setting that it wants, and --config.
+func settingFlags(cmd *cobra.Command, wants func(key string) bool) flags {
 	f := flags{file: cmd.Flags().String("config", "", "configuration file (YAML)")}
 	for _, s := range config.Settings() {
+		if !wants(s.Key) {
+			continue
+		}
 		doc := s.Doc + " [" + s.Variable() + "]"
 		cmd.Flags().String(s.Flag(), s.Default, doc)
 		if s.Key == "dev" {
@@ -59,12 +64,22 @@ func settingFlags(cmd *cobra.Command) flags {
 func (f flags) load(cmd *cobra.Command) (*config.Config, error) {
 	given := make(map[string]string)
 	for _, s := range config.Settings() {
-		if flag := cmd.Flags().Lookup(s.Flag()); flag.Changed {
+		if flag := cmd.Flags().Lookup(s.Flag()); flag != nil && flag.Changed {
 			given[s.Key] = flag.Value.String()
 		}
 	}
-	return config.Load(*f.file, os.LookupEnv, given)
+	c, err := config.Load(*f.file, os.LookupEnv, given)
+	if err != nil {
+		return nil, &settingError{err}
+	}
+	return c, nil
 }
+
+// settingError marks an error of what is set, of which --help says nothing.
+type settingError struct{ err error }
+
+func (e *settingError) Error() string { return e.err.Error() }
+func (e *settingError) Unwrap() error { return e.err }
 
 func serve(ctx context.Context, c *config.Config) error {
 	if ctx == nil {
@@ -76,25 +91,30 @@ func serve(ctx context.Context, c *config.Config) error {
 
 	store, err := catalog.Open(c.Data, catalog.Options{})
 	if err != nil {
-		return err
+		return fmt.Errorf("the data folder %s (--data): %w", c.Data, err)
 	}
 	defer func() { _ = store.Close() }()
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return fmt.Errorf("listening on %s (--listen): %w", c.Listen, err)
 	}
 	began := time.Now()
 	rt, err := runtime.New(ctx, runtimeConfig(c, store, filepath.Join(c.Data, "compiled"), logger))
+	if ctx.Err() != nil { // asked to stop before anything was served
+		logger.Info("stopped")
+		return errors.Join(ln.Close(), closeRuntime(rt))
+	}
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
-	defer func() { _ = rt.Close(context.Background()) }()
+	defer func() { _ = closeRuntime(rt) }()
 
 	srv := server.New(serverConfig(c, rt, logger))
 	for _, w := range srv.Warnings() {
 		logger.Warn(w)
 	}
+	warnOfGrants(c, rt, logger)
 	_, commands := rt.Commands()
 	logger.Info("serving", "address", ln.Addr().String(), "version", version, "connectors", len(rt.Connectors()),
 		"catalog_revision", commands, "ready_after_ms", time.Since(began).Milliseconds())
@@ -113,9 +133,28 @@ func serve(ctx context.Context, c *config.Config) error {
 	return err
 }
 
+// warnOfGrants names the grants that nothing uses: of a misspelt connector, or of one still to be installed.
+func warnOfGrants(c *config.Config, rt *runtime.Runtime, logger *slog.Logger) {
+	unused := maps.Clone(c.Grants)
+	for _, installed := range rt.Connectors() {
+		delete(unused, installed.Name)
+	}
+	for name := range unused {
+		logger.Warn("a grant is for a connector that is not installed", "connector", name)
+	}
+}
+
+// closeRuntime closes a runtime, which is nil where it was never made.
+func closeRuntime(rt *runtime.Runtime) error {
+	if rt == nil {
+		return nil
+	}
+	return rt.Close(context.Background())
+}
+
 func runtimeConfig(c *config.Config, store catalog.Store, cache string, logger *slog.Logger) runtime.Config {
 	return runtime.Config{
-		Store: store, CacheDir: cache, Bundled: modules.Bundled(), Limits: c.Limits, Grants: c.Grants, Dev: c.Dev,
+		Store: store, CacheDir: cache, Bundled: modules.Bundled(), Limits: c.Limits, Grants: c.Grants, Dev: c.Dev, ShowGuests: c.Dev,
 		Version: version, MaxSockets: c.Sockets, Logger: logger,
 	}
 }

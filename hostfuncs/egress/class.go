@@ -91,11 +91,11 @@ func (c Class) describe() string {
 func (c Class) hint() string {
 	switch c {
 	case ClassPublic:
-		return `the grant's entry needs the addresses "public"`
+		return `add "public" to the addresses of the connector's grant`
 	case ClassPrivate:
-		return `the grant's entry needs the addresses "private", or the address or network itself`
+		return `add "private", or the address or network, to the addresses of the connector's grant, or serve with --dev`
 	case ClassLoopback, ClassHost:
-		return `the grant's entry needs the addresses "loopback", or the address itself`
+		return `add "loopback", or the address, to the addresses of the connector's grant, or serve with --dev`
 	case ClassLinkLocal, ClassMetadata:
 		return "only an entry for that one address allows it"
 	case ClassMulticast, ClassBroadcast, ClassUnspecified:
@@ -103,7 +103,7 @@ func (c Class) hint() string {
 	case ClassUnknown:
 		return "this host's own addresses could not be listed; check that the process may list network interfaces"
 	}
-	return "the grant's entry needs the address or network itself"
+	return "add the address or network to the addresses of the connector's grant"
 }
 
 // metadataAddresses hand out credentials to whoever can reach them. Those outside the link-local ranges would otherwise

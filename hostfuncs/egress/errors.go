@@ -113,7 +113,7 @@ func (d *Denial) Error() string {
 	case d.NotRequested:
 		return fmt.Sprintf("the connector's manifest does not ask for %s: add %q to the hosts of its http capability", d.Host, d.Grant)
 	case d.Class == ClassNone:
-		return fmt.Sprintf("%s is not granted: a grant needs the rule %q", d.Host, d.Grant)
+		return fmt.Sprintf("%s is not granted: add the rule %q, with a path prefix or without, to the http of the connector's grant", d.Host, d.Grant)
 	}
 	hint := d.Class.hint()
 	if d.Host == "" {

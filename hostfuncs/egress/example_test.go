@@ -33,5 +33,5 @@ func Example() {
 	fmt.Println(failure.Message)
 	// Output:
 	// egress_denied
-	// metadata.example.net is not granted: a grant needs the rule "https://metadata.example.net"
+	// metadata.example.net is not granted: add the rule "https://metadata.example.net", with a path prefix or without, to the http of the connector's grant
 }

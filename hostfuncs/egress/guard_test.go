@@ -306,11 +306,11 @@ func TestDenial_Error(t *testing.T) {
 		denial   Denial
 		expected string
 	}{
-		{Denial{Host: "a.example", Grant: "https://a.example"}, `a.example is not granted: a grant needs the rule "https://a.example"`},
+		{Denial{Host: "a.example", Grant: "https://a.example"}, `a.example is not granted: add the rule "https://a.example", with a path prefix or without, to the http of the connector's grant`},
 		{Denial{Host: "a.example", NotRequested: true, Grant: "https://a.example"}, `the connector's manifest does not ask for a.example: add "https://a.example" to the hosts of its http capability`},
-		{Denial{Host: "a.example", Class: ClassPrivate}, `a.example stands for a private address: the grant's entry needs the addresses "private", or the address or network itself`},
+		{Denial{Host: "a.example", Class: ClassPrivate}, `a.example stands for a private address: add "private", or the address or network, to the addresses of the connector's grant, or serve with --dev`},
 		{Denial{Host: "a.example", Class: ClassMetadata}, `a.example stands for a cloud metadata address: only an entry for that one address allows it`},
-		{Denial{Class: ClassLoopback}, `the address is a loopback address: the grant's entry needs the addresses "loopback", or the address itself`},
+		{Denial{Class: ClassLoopback}, `the address is a loopback address: add "loopback", or the address, to the addresses of the connector's grant, or serve with --dev`},
 	} {
 		if got := tt.denial.Error(); got != tt.expected {
 			t.Errorf("expected %s, was %s", tt.expected, got)

@@ -74,7 +74,7 @@ var settings = []Setting{
 	},
 	{Key: "data", Default: "./data", Doc: "Folder for what is installed. It belongs to one server at a time.", set: text(func(c *Config) *string { return &c.Data })},
 	{
-		Key: "dev", Default: "false", Doc: "For development: every connector may reach private and loopback addresses, and what guests print is logged. Never in production.",
+		Key: "dev", Default: "false", Doc: "For development: every connector may reach private and loopback addresses, and what guests print and log is shown when they fail. Never in production.",
 		set: func(c *Config, v string) (err error) {
 			if c.Dev, err = strconv.ParseBool(v); err != nil {
 				return fmt.Errorf("is neither true nor false")
@@ -179,6 +179,9 @@ func Load(path string, getenv func(string) (string, bool), flags map[string]stri
 			continue
 		}
 		if err := s.set(c, value); err != nil {
+			if name == s.Key && path != "" {
+				name = path + ": " + name
+			}
 			return nil, fmt.Errorf("%s %w", name, err)
 		}
 	}

@@ -150,7 +150,7 @@ func TestGuests_CompilerAndInterpreterAgree(t *testing.T) {
 				i.Close()
 			}
 			c := &Call{
-				Host: &hostfuncs.Call{HTTP: hostfuncs.Denied{}}, OutputLimit: 1 << 20, Params: []byte(tc.params),
+				Host: &hostfuncs.Call{HTTP: hostfuncs.Denied("not granted")}, OutputLimit: 1 << 20, Params: []byte(tc.params),
 				Context: []byte(`{"command":"C","connector":"c","call_id":"1","deadline_ms":1000}`),
 			}
 			i, err := c.Instantiate(context.Background(), m, 64<<20)

@@ -97,7 +97,7 @@ func newGuest(t testing.TB, c *Call) *guest {
 		t.Fatal(err)
 	}
 	if c.Host == nil {
-		c.Host = &hostfuncs.Call{HTTP: hostfuncs.Denied{}}
+		c.Host = &hostfuncs.Call{HTTP: hostfuncs.Denied("not granted")}
 	}
 	in, err := c.Instantiate(context.Background(), m, sandbox.PageSize)
 	if err != nil {

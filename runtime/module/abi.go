@@ -73,9 +73,8 @@ func (m *Module) ABI() (ABI, error) {
 	if _, start := m.Export(exportStart); start {
 		return ABIWASI, nil
 	}
-	return "", refusal(CodeUnknownABI, "The module speaks no ABI of this host. It must import from %s or export %s and %s "+
-		"(native), import from %s (Extism), or export %s (a WASI command).",
-		ModuleNative, exportDescribe, exportExecute, ModuleExtism, exportStart)
+	return "", refusal(CodeUnknownABI, "The module speaks no ABI of this host. For the native one it must export %s and %s, or import from %s: "+
+		"build it with a kit for connectors.", exportDescribe, exportExecute, ModuleNative)
 }
 
 // importedABIs says which ABIs the imports belong to.

@@ -139,7 +139,7 @@ func (s *Server) record(cmd *runtime.Command, in *bound, id string, took time.Du
 		return
 	}
 	log := s.config.Logger.Info
-	if err != nil {
+	if err != nil || strings.HasSuffix(outcome, "_denied") {
 		log = s.config.Logger.Warn
 	}
 	log("call", "id", id, "command", cmd.ID, "outcome", outcome, "took_us", took.Microseconds(),
