@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -52,7 +51,7 @@ func Inspect(wasm []byte) (*Inspected, error) {
 		return nil, refuse(RefusedABI, fmt.Sprintf("The module speaks the ABI %q, which this version of Sluice does not run. "+
 			"Build it with a Sluice kit for the native ABI (guest-sdk/ABI.md).", kind))
 	}
-	if err := errors.Join(m.CheckImports(module.NativeHost(), module.WASIHost())); err != nil {
+	if err := m.CheckImports(module.NativeHost(), module.WASIHost()); err != nil {
 		return nil, refusal(err)
 	}
 	if err := m.CheckExports(kind); err != nil {

@@ -1,9 +1,6 @@
 package runtime
 
-import (
-	"net"
-	"sync"
-)
+import "net"
 
 // CountSockets returns a listener whose connections count against the process's budget of sockets, which guests share.
 // A connection that would take the last quarter of it, which is the guests', is closed at once: callers who merely
@@ -25,19 +22,8 @@ func (l *countedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if s := l.runtime.sockets; s.Open() < s.Max()-s.Max()/4 && s.Acquire() {
-			return &countedConn{Conn: c, release: sync.OnceFunc(s.Release)}, nil
+			return s.Count(c), nil
 		}
 		_ = c.Close()
 	}
-}
-
-type countedConn struct {
-	net.Conn
-	release func()
-}
-
-// Close implements net.Conn.
-func (c *countedConn) Close() error {
-	defer c.release()
-	return c.Conn.Close()
 }

@@ -89,6 +89,9 @@ func (s *Sockets) leave(c *Client) {
 	delete(s.clients, c)
 }
 
+// Count returns conn as one that gives back, when it is closed, the socket that a successful [Sockets.Acquire] took for it.
+func (s *Sockets) Count(conn net.Conn) net.Conn { return &countedConn{Conn: conn, sockets: s} }
+
 // countedConn gives its socket back when it is closed.
 type countedConn struct {
 	net.Conn

@@ -85,5 +85,5 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 		sockets.Release()
 		return nil, &dialError{err}
 	}
-	return &countedConn{Conn: conn, sockets: sockets}, nil
+	return sockets.Count(conn), nil
 }

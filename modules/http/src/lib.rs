@@ -17,7 +17,7 @@ mod v1;
 mod v2;
 mod xml;
 
-use sluice::{Command, Connector, Param};
+use sluice::{Command, Connector, Method, Param};
 
 const URL: Param = Param::string("url", "Absolute http or https URL").required();
 const HEADERS: Param = Param::any("headers", "Request headers: an object or a list of pairs");
@@ -44,20 +44,31 @@ const DELETE_V2: &[Param] = &[URL, HEADERS, QUERY_ADDED, DATA_JSON, USERNAME, PA
 pub const CONNECTOR: Connector = Connector::new("http", env!("CARGO_PKG_VERSION"), "Calls any HTTP service")
     .http("sends the requests that workflow models describe", &["http://*", "https://*"])
     .commands(&[
-        Command::new("GetRequest", "Sends a GET request", v1::get).params(READ),
-        Command::new("HeadRequest", "Sends a HEAD request", v1::head).params(READ),
-        Command::new("PostRequest", "Sends a POST request", v1::post).params(WRITE),
-        Command::new("PutRequest", "Sends a PUT request", v1::put).params(WRITE),
-        Command::new("PatchRequest", "Sends a PATCH request", v1::patch).params(WRITE),
-        Command::new("DeleteRequest", "Sends a DELETE request", v1::delete).params(WRITE),
-        Command::new("GetRequestV2", "Sends a GET request and follows redirects", v2::get).params(READ_V2),
-        Command::new("HeadRequestV2", "Sends a HEAD request", v2::head).params(READ_V2),
-        Command::new("PostRequestV2", "Sends a POST request with JSON and follows redirects", v2::post)
-            .params(WRITE_V2),
-        Command::new("PutRequestV2", "Sends a PUT request with JSON and follows redirects", v2::put).params(WRITE_V2),
-        Command::new("PatchRequestV2", "Sends a PATCH request with JSON and follows redirects", v2::patch)
-            .params(WRITE_V2),
-        Command::new("DeleteRequestV2", "Sends a DELETE request and follows redirects", v2::delete).params(DELETE_V2),
+        Command::new("GetRequest", "Sends a GET request", |call| v1::run(call, Method::Get)).params(READ),
+        Command::new("HeadRequest", "Sends a HEAD request", |call| v1::run(call, Method::Head)).params(READ),
+        Command::new("PostRequest", "Sends a POST request", |call| v1::run(call, Method::Post)).params(WRITE),
+        Command::new("PutRequest", "Sends a PUT request", |call| v1::run(call, Method::Put)).params(WRITE),
+        Command::new("PatchRequest", "Sends a PATCH request", |call| v1::run(call, Method::Patch)).params(WRITE),
+        Command::new("DeleteRequest", "Sends a DELETE request", |call| v1::run(call, Method::Delete)).params(WRITE),
+        Command::new("GetRequestV2", "Sends a GET request and follows redirects", |call| v2::run(call, Method::Get))
+            .params(READ_V2),
+        Command::new("HeadRequestV2", "Sends a HEAD request", |call| v2::run(call, Method::Head)).params(READ_V2),
+        Command::new("PostRequestV2", "Sends a POST request with JSON and follows redirects", |call| {
+            v2::run(call, Method::Post)
+        })
+        .params(WRITE_V2),
+        Command::new("PutRequestV2", "Sends a PUT request with JSON and follows redirects", |call| {
+            v2::run(call, Method::Put)
+        })
+        .params(WRITE_V2),
+        Command::new("PatchRequestV2", "Sends a PATCH request with JSON and follows redirects", |call| {
+            v2::run(call, Method::Patch)
+        })
+        .params(WRITE_V2),
+        Command::new("DeleteRequestV2", "Sends a DELETE request and follows redirects", |call| {
+            v2::run(call, Method::Delete)
+        })
+        .params(DELETE_V2),
     ]);
 
 sluice::export!(CONNECTOR);

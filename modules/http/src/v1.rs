@@ -16,31 +16,8 @@ use crate::{auth, charset};
 
 const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
 
-pub fn get(call: &Call) -> Result<Answer> {
-    run(call, Method::Get)
-}
-
-pub fn head(call: &Call) -> Result<Answer> {
-    run(call, Method::Head)
-}
-
-pub fn post(call: &Call) -> Result<Answer> {
-    run(call, Method::Post)
-}
-
-pub fn put(call: &Call) -> Result<Answer> {
-    run(call, Method::Put)
-}
-
-pub fn patch(call: &Call) -> Result<Answer> {
-    run(call, Method::Patch)
-}
-
-pub fn delete(call: &Call) -> Result<Answer> {
-    run(call, Method::Delete)
-}
-
-fn run(call: &Call, method: Method) -> Result<Answer> {
+/// Runs the command of this generation that sends `method`.
+pub fn run(call: &Call, method: Method) -> Result<Answer> {
     let exchange = match prepare(call.params(), method) {
         Ok(exchange) => exchange,
         Err(refusal) => return Ok(failure(INTERNAL_ERROR, 400, &refusal)),

@@ -19,30 +19,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What another attempt must have left of the call's deadline, to answer in.
 const MARGIN: Duration = Duration::from_secs(2);
 
-pub fn get(call: &Call) -> Result<Answer> {
-    run(call, Method::Get)
-}
-
-pub fn head(call: &Call) -> Result<Answer> {
-    run(call, Method::Head)
-}
-
-pub fn post(call: &Call) -> Result<Answer> {
-    run(call, Method::Post)
-}
-
-pub fn put(call: &Call) -> Result<Answer> {
-    run(call, Method::Put)
-}
-
-pub fn patch(call: &Call) -> Result<Answer> {
-    run(call, Method::Patch)
-}
-
-pub fn delete(call: &Call) -> Result<Answer> {
-    run(call, Method::Delete)
-}
-
 /// Why no service answered.
 struct Failure {
     code: &'static str,
@@ -93,7 +69,8 @@ impl From<SendError> for Failure {
     }
 }
 
-fn run(call: &Call, method: Method) -> Result<Answer> {
+/// Runs the command of this generation that sends `method`.
+pub fn run(call: &Call, method: Method) -> Result<Answer> {
     Ok(match prepare(call.params(), method) {
         Ok(exchange) => attempt(call, &exchange).unwrap_or_else(failure),
         Err(refusal) => failure(refusal),
