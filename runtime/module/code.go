@@ -66,6 +66,9 @@ func (p *parser) code(at, locals int) {
 			break
 		}
 		p.check(&in, &f)
+		if p.m.stateful == "" {
+			p.m.stateful = statefulInstruction(in.op)
+		}
 	}
 	if n := uint64(f.locals) * uint64(f.blocks); n > uint64(p.limits.LocalsTimesBlocks) {
 		p.over(at, n, uint64(p.limits.LocalsTimesBlocks), "locals × blocks of one function")

@@ -42,6 +42,7 @@ type Module struct {
 	file     []byte
 	tableMax uint32         // Limits.TableMax
 	exports  map[string]int // name to position in Exports
+	stateful string         // the name of an instruction in the code that changes tables or segments
 }
 
 // parser is one pass over a file.

@@ -6,6 +6,8 @@ type opcode uint16
 
 // The instructions that the walk over code treats by name.
 const (
+	opUnreachable opcode = 0x00
+	opNop         opcode = 0x01
 	opBlock       opcode = 0x02
 	opLoop        opcode = 0x03
 	opIf          opcode = 0x04
@@ -14,25 +16,65 @@ const (
 	opBr          opcode = 0x0c
 	opBrIf        opcode = 0x0d
 	opBrTable     opcode = 0x0e
+	opReturn      opcode = 0x0f
+	opCall        opcode = 0x10
+	opDrop        opcode = 0x1a
+	opSelect      opcode = 0x1b
+	opLocalGet    opcode = 0x20
+	opLocalSet    opcode = 0x21
+	opLocalTee    opcode = 0x22
 	opGlobalGet   opcode = 0x23
 	opGlobalSet   opcode = 0x24
+	opTableGet    opcode = 0x25
+	opTableSet    opcode = 0x26
+	opMemorySize  opcode = 0x3f
+	opMemoryGrow  opcode = 0x40
 	opI32Const    opcode = 0x41
 	opI64Const    opcode = 0x42
 	opF32Const    opcode = 0x43
 	opF64Const    opcode = 0x44
+	opI32LtS      opcode = 0x48
+	opI32LtU      opcode = 0x49
+	opI32GtU      opcode = 0x4b
+	opI32LeU      opcode = 0x4d
 	opI32Add      opcode = 0x6a
 	opI32Sub      opcode = 0x6b
 	opI32Mul      opcode = 0x6c
+	opI32Or       opcode = 0x72
+	opI32ShrU     opcode = 0x76
 	opI64Add      opcode = 0x7c
 	opI64Sub      opcode = 0x7d
 	opI64Mul      opcode = 0x7e
 	opRefNull     opcode = 0xd0
+	opRefIsNull   opcode = 0xd1
 	opRefFunc     opcode = 0xd2
-	opV128Const   opcode = prefixVector<<8 | 0x0c
 	prefixGC             = 0xfb
 	prefixMisc           = 0xfc
 	prefixVector         = 0xfd
 	prefixThreads        = 0xfe
+
+	opMemoryInit opcode = prefixMisc<<8 | 8
+	opDataDrop   opcode = prefixMisc<<8 | 9
+	opMemoryCopy opcode = prefixMisc<<8 | 10
+	opMemoryFill opcode = prefixMisc<<8 | 11
+	opTableInit  opcode = prefixMisc<<8 | 12
+	opElemDrop   opcode = prefixMisc<<8 | 13
+	opTableCopy  opcode = prefixMisc<<8 | 14
+	opTableGrow  opcode = prefixMisc<<8 | 15
+	opTableSize  opcode = prefixMisc<<8 | 16
+	opTableFill  opcode = prefixMisc<<8 | 17
+	opV128Store  opcode = prefixVector<<8 | 0x0b
+	opV128Const  opcode = prefixVector<<8 | 0x0c
+)
+
+// The instructions that come in runs.
+const (
+	opFirstLoad    opcode = 0x28
+	opLastLoad     opcode = 0x35
+	opFirstStore   opcode = 0x36
+	opLastStore    opcode = 0x3e
+	opFirstNumeric opcode = 0x45
+	opLastNumeric  opcode = 0xc4
 )
 
 // immediate is the shape of what follows an opcode.

@@ -1,0 +1,154 @@
+package module
+
+// charge is a place in a function's code where fuel is taken for the code behind it.
+type charge struct {
+	at    int // in the file: before the instruction that begins there
+	units int32
+	check bool // whether the checkpoint is called where nothing is left
+}
+
+// Fuel is counted in units, about an instruction of native code each. What an instruction costs is an estimate from
+// above of what it can take, a few units for an access to memory that is in no cache.
+const (
+	unitsPlain    = 1
+	unitsAccess   = 4
+	unitsDivision = 8
+	unitsCall     = 4
+	unitsIndirect = 8
+	unitsGrow     = 2000
+	unitsBulk     = 8 // and one for bulkUnitBytes
+
+	// freeUnits is how much a function without loops and calls may cost for its callers to pay it.
+	freeUnits = 32
+	// smallUnits is how much a stretch of code may cost for the region around it to pay it: less than the instructions
+	// that would take the fuel.
+	smallUnits = 40
+	// checkUnits is how much straight code runs without a check.
+	checkUnits = 4096
+)
+
+// unitsOf is what one instruction costs, without what a call brings with it.
+func unitsOf(in *instruction) int32 {
+	switch {
+	case in.op == opEnd, in.op == opElse:
+		return 0
+	case in.imm == immMemarg, in.imm == immMemargLane:
+		return unitsAccess
+	case in.op == opCall:
+		return unitsCall
+	case in.imm == immIndirect:
+		return unitsIndirect + freeUnits // whatever it calls may leave this to its callers
+	case in.op == opMemoryGrow, in.op == opTableGrow:
+		return unitsGrow
+	case isBulk(in.op):
+		return unitsBulk
+	case isDivision(in.op):
+		return unitsDivision
+	case in.op>>8 == prefixVector:
+		return 2 * unitsPlain
+	}
+	return unitsPlain
+}
+
+// isDivision finds divisions, remainders and square roots.
+func isDivision(op opcode) bool {
+	return op >= 0x6d && op <= 0x70 || op >= 0x7f && op <= 0x82 || op == 0x91 || op == 0x95 || op == 0x9f || op == 0xa3
+}
+
+// planner walks one function and decides where fuel is taken.
+//
+// Code is divided into regions: a loop's body without the loops inside of it, and the function without its loops. Within
+// one pass through its region no instruction runs twice, since only a loop's head can be jumped back to. A region is
+// divided into stretches, which begin where control can arrive: at the head, in the branches of an if, and behind blocks
+// that are left by a jump. Each stretch is paid when it is entered; one that costs less than paying it is paid with the
+// region's head. So whatever runs has been paid.
+type planner struct {
+	charges []charge
+	now     int   // the charge of the stretch being walked, in charges
+	regions []int // the charges of the heads of the open regions, innermost last
+	blocks  []plannedBlock
+}
+
+type plannedBlock struct {
+	op opcode
+	// entered is whether control can arrive at the block's end by a jump.
+	entered bool
+}
+
+func (p *planner) begin(at int) {
+	p.charges, p.regions = p.charges[:0], p.regions[:0]
+	p.blocks = append(p.blocks[:0], plannedBlock{op: opBlock})
+	p.head(at)
+}
+
+// head begins a region.
+func (p *planner) head(at int) {
+	p.stretch(at)
+	p.charges[p.now].check = true
+	p.regions = append(p.regions, p.now)
+}
+
+// stretch ends the stretch being walked, and begins another one.
+func (p *planner) stretch(at int) {
+	p.settle()
+	p.now = len(p.charges)
+	p.charges = append(p.charges, charge{at: at})
+}
+
+// settle has a small stretch paid by the region's head.
+func (p *planner) settle() {
+	if len(p.regions) == 0 {
+		return
+	}
+	c, head := &p.charges[p.now], p.regions[len(p.regions)-1]
+	if p.now != head && c.units <= smallUnits {
+		p.charges[head].units += c.units
+		c.units = 0
+	}
+}
+
+// pay adds an instruction, which ends at next, to the stretch being walked. Long stretches are divided.
+func (p *planner) pay(units int32, next int) {
+	if p.charges[p.now].units += units; p.charges[p.now].units >= checkUnits {
+		p.stretch(next)
+		p.charges[p.now].check = true
+	}
+}
+
+// follow goes over one instruction, behind which the code goes on at next.
+func (p *planner) follow(in *instruction, next int) {
+	switch in.op {
+	case opBlock, opIf, opLoop:
+		p.blocks = append(p.blocks, plannedBlock{op: in.op, entered: in.op == opIf})
+		if in.op == opLoop {
+			p.head(next)
+		} else if in.op == opIf {
+			p.stretch(next)
+		}
+	case opElse:
+		p.stretch(next)
+	case opEnd:
+		p.end(next)
+	}
+}
+
+// end closes the innermost block.
+func (p *planner) end(next int) {
+	last := len(p.blocks) - 1
+	b := p.blocks[last]
+	p.blocks = p.blocks[:last]
+	switch {
+	case b.op == opLoop:
+		p.settle()
+		p.regions = p.regions[:len(p.regions)-1]
+		p.now = len(p.charges)
+		p.charges = append(p.charges, charge{at: next})
+	case b.entered:
+		p.stretch(next)
+	}
+}
+
+// jump notes that the block of a label can be left by a jump. The label may be the function itself.
+func (p *planner) jump(label uint32) {
+	p.blocks[len(p.blocks)-1-int(label)].entered = true
+}
