@@ -48,10 +48,6 @@ func (r *Runtime) Execute(ctx context.Context, cmd *Command, call *Call) (*envel
 	defer cancel()
 	stop := context.AfterFunc(r.running, cancel)
 	defer stop()
-	if err := r.wait(ctx, c); err != nil {
-		return nil, err
-	}
-	defer c.slots.give()
 	return r.run(ctx, cmd, call)
 }
 
@@ -68,30 +64,13 @@ func (r *Runtime) acquire(cmd *Command) (*Command, bool) {
 	return cmd, true
 }
 
-// wait takes a slot of the connector.
-func (r *Runtime) wait(ctx context.Context, c *connector) error {
-	ok, err := c.slots.take(ctx)
-	switch {
-	case ok:
-		return nil
-	case err == nil:
-		f := envelope.Fail(envelope.Overloaded, fmt.Sprintf("The connector %q runs %d calls and %d more wait. Try again later.",
-			c.name, c.limits.Concurrent, c.limits.Queue))
-		f.RetryAfter = time.Second
-		return f
-	case r.running.Err() != nil:
-		return shuttingDown()
-	}
-	return outOfTime(c)
-}
-
 func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
 	c := cmd.connector
 	host := &hostfuncs.Call{HTTP: c.http}
 	entry := &abi.Call{
 		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output,
 	}
-	err := execute(ctx, entry, cmd)
+	err := r.execute(ctx, entry, cmd)
 	head, body, answered, tooLarge := entry.Output()
 	if err != nil || !answered {
 		r.showGuest(cmd.ID, entry)
@@ -113,21 +92,32 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	return answer, nil
 }
 
-// execute runs the command in a sandbox of its own.
-func execute(ctx context.Context, entry *abi.Call, cmd *Command) error {
-	i, err := entry.Instantiate(ctx, cmd.connector.module, cmd.connector.limits.Memory)
+// execute runs the command in a sandbox that no call before it can be told from.
+func (r *Runtime) execute(ctx context.Context, entry *abi.Call, cmd *Command) error {
+	pool := cmd.connector.pool
+	i, err := pool.Get(ctx, entry)
 	if err != nil {
 		return err
 	}
-	defer i.Close()
-	return entry.Execute(ctx, i, cmd.index)
+	err = entry.Execute(ctx, i, cmd.index)
+	pool.Put(i, err != nil)
+	return err
 }
 
 // failed says which way a guest failed.
 func (r *Runtime) failed(cmd *Command, call *Call, err error) error {
 	limits := cmd.connector.limits
 	var fault *sandbox.Fault
-	if !errors.As(err, &fault) {
+	switch {
+	case errors.As(err, &fault):
+	case errors.Is(err, sandbox.ErrBusy):
+		return overloaded(fmt.Sprintf("The connector %q runs %d calls and %d more wait, or all connectors together run as many as they may. Try again later.",
+			cmd.Connector(), limits.Concurrent, limits.Queue))
+	case errors.Is(err, context.DeadlineExceeded):
+		return outOfTime(cmd.connector)
+	case errors.Is(err, context.Canceled):
+		return shuttingDown()
+	default:
 		return r.crashed(cmd, call, envelope.Trap, err.Error())
 	}
 	switch fault.Kind {
@@ -138,6 +128,11 @@ func (r *Runtime) failed(cmd *Command, call *Call, err error) error {
 	case sandbox.OutOfMemory:
 		return envelope.Fail(envelope.MemoryExceeded,
 			fmt.Sprintf("%s needs more than the %d MiB of memory it may use. Send less, or grant the connector more memory.", cmd.ID, limits.Memory>>20))
+	case sandbox.Starved:
+		return overloaded("The calls that run now use all the memory that guests may have together. Try again later.")
+	case sandbox.OutOfFuel:
+		return envelope.Fail(envelope.FuelExhausted,
+			fmt.Sprintf("%s computed for longer than the %s it may. Send less, or raise call.cpu.", cmd.ID, limits.CPU))
 	case sandbox.OutOfStack:
 		return envelope.Fail(envelope.DepthExceeded, fmt.Sprintf("%s called itself too deeply. Send data that is nested less, or report it to the connector's author.", cmd.ID))
 	case sandbox.Exited, sandbox.ExitedNormally:
@@ -156,6 +151,12 @@ func (r *Runtime) crashed(cmd *Command, call *Call, code envelope.Code, detail s
 func outOfTime(c *connector) error {
 	return envelope.Fail(envelope.DeadlineExceeded,
 		fmt.Sprintf("The connector %q gave no answer within %s. See whether the service it asks is slow, or grant a longer deadline.", c.name, c.limits.Deadline))
+}
+
+func overloaded(message string) error {
+	f := envelope.Fail(envelope.Overloaded, message)
+	f.RetryAfter = time.Second
+	return f
 }
 
 func shuttingDown() error {

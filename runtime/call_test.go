@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -188,10 +189,14 @@ func TestRuntime_LimitsPerGrant(t *testing.T) {
 	if f := h.wantFailure("small/Sleep", "{}", envelope.DeadlineExceeded); !strings.Contains(f.Message, "50ms") {
 		t.Errorf("got %s", f.Message)
 	}
-	// A module that begins with more memory than it is granted can be installed, under the limit for describing, and says
-	// so at every call.
-	h.install(build("tight"))
-	h.wantFailure("tight/Say", "{}", envelope.MemoryExceeded)
+	// A module that begins with more memory than it is granted is refused before anything of it is kept.
+	var r *Refusal
+	if _, _, err := h.Install(context.Background(), build("tight"), false); !errors.As(err, &r) || r.Code != RefusedMemory || r.Status != 422 || !strings.Contains(r.Message, "grants.tight.memory") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := h.config.Store.Get(context.Background(), "tight"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("the catalog has it: %v", err)
+	}
 }
 
 func TestRuntime_Egress(t *testing.T) {

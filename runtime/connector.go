@@ -22,12 +22,13 @@ type connector struct {
 	version  catalog.Version
 	commands []*Command // as in the manifest
 
-	// unavailable says why calls can't be served; module is nil then.
+	// unavailable says why calls can't be served; code and pool are nil then.
 	unavailable string
-	module      *sandbox.Module
+	code        *code
+	pool        *sandbox.Pool
+	slots       *sandbox.Slots
 	http        hostfuncs.Doer
 	limits      Limits
-	slots       *slots
 
 	// refs counts the snapshot that serves the connector and the calls that run in it. The last one closes it.
 	refs atomic.Int64
@@ -53,7 +54,6 @@ func (c *Command) Limits() Limits { return c.connector.limits }
 // newConnector returns a connector that is not in service yet, with one reference.
 func (r *Runtime) newConnector(e catalog.Entry, v catalog.Version) *connector {
 	c := &connector{name: e.Name, entry: e, version: v, limits: r.limitsOf(e.Name)}
-	c.slots = newSlots(c.limits.Concurrent, c.limits.Queue)
 	c.refs.Store(1)
 	for i := range v.Manifest.Commands {
 		spec := &v.Manifest.Commands[i]
@@ -62,13 +62,21 @@ func (r *Runtime) newConnector(e catalog.Entry, v catalog.Version) *connector {
 	return c
 }
 
-// serve gives the connector its code and its way out.
-func (r *Runtime) serve(c *connector, m *sandbox.Module) error {
+// serve gives the connector its code, sandboxes for it, and its way out. Where it fails, the code is still the caller's.
+func (r *Runtime) serve(c *connector, code *code) error {
+	if most := code.report.ImageBytes; most > c.limits.Memory {
+		return refuse(RefusedMemory, fmt.Sprintf("The module has %d bytes of memory when it is ready to be called, and %q may have %d: grant it more (grants.%s.memory).",
+			most, c.name, c.limits.Memory, c.name))
+	}
 	client, err := r.client(c)
 	if err != nil {
-		return err
+		return refuse(RefusedManifest, err.Error())
 	}
-	c.module, c.http = m, client
+	c.code, c.http = code, client
+	c.slots = sandbox.NewSlots(c.limits.Concurrent, c.limits.Queue)
+	c.pool = sandbox.NewPool(sandbox.PoolConfig{
+		Make: code.maker(c.limits.sandbox()), Warm: c.limits.Warm, Slots: []*sandbox.Slots{c.slots, r.slots},
+	})
 	return nil
 }
 
@@ -115,8 +123,11 @@ func (c *connector) release() {
 	if client, ok := c.http.(*egress.Client); ok {
 		client.Close()
 	}
-	if c.module != nil {
-		c.module.Close()
+	if c.pool != nil {
+		c.pool.Close()
+	}
+	if c.code != nil {
+		c.code.close()
 	}
 }
 
@@ -247,9 +258,14 @@ func (r *Runtime) openModule(ctx context.Context, c *connector, wasm []byte) err
 	if err != nil {
 		return fmt.Errorf("the installed module is refused: %w", err)
 	}
-	if err := r.serve(c, m.code); err != nil {
-		m.code.Close()
+	code, _, err := r.prepare(ctx, m)
+	if err != nil {
 		return err
 	}
+	if err := r.serve(c, code); err != nil {
+		code.close()
+		return err
+	}
+	c.entry = r.keepCompiled(ctx, c.entry, c.version, m.compiled)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"sluice/runtime/catalog"
 	"sluice/runtime/manifest"
+	"sluice/runtime/sandbox/compile"
 )
 
 // Install puts a module into service under the name it describes, in place of an older version of it. When it returns
@@ -24,9 +25,13 @@ func (r *Runtime) Install(ctx context.Context, wasm []byte, replace bool) (Conne
 	if err != nil {
 		return Connector{}, false, err
 	}
-	c, changed, err := r.install(ctx, wasm, m, replace)
+	code, described, err := r.prepare(ctx, m)
+	if err != nil {
+		return Connector{}, false, refusal(err)
+	}
+	c, changed, err := r.install(ctx, newVersion(wasm, m, described), wasm, code, replace)
 	if err != nil || !changed {
-		m.code.Close()
+		code.close()
 	}
 	if err != nil {
 		return Connector{}, false, refusal(err)
@@ -35,15 +40,10 @@ func (r *Runtime) Install(ctx context.Context, wasm []byte, replace bool) (Conne
 }
 
 // install returns the connector that serves the module. Where it reports no change, that is the one from before.
-func (r *Runtime) install(ctx context.Context, wasm []byte, m *admitted, replace bool) (*connector, bool, error) {
-	described, err := r.manifestOf(ctx, m)
-	if err != nil {
-		return nil, false, err
-	}
+func (r *Runtime) install(ctx context.Context, v catalog.Version, wasm []byte, code *code, replace bool) (*connector, bool, error) {
 	r.changing.Lock()
 	defer r.changing.Unlock()
-	v := newVersion(wasm, m, described)
-	present := r.current.Load().connectors[described.Name]
+	present := r.current.Load().connectors[v.Manifest.Name]
 	if present != nil && present.version.SHA256 == v.SHA256 && present.unavailable == "" {
 		if kept, err := r.isKept(ctx, present); kept || err != nil {
 			return present, false, err
@@ -53,15 +53,29 @@ func (r *Runtime) install(ctx context.Context, wasm []byte, m *admitted, replace
 			return nil, false, err
 		}
 	}
-	c, err := r.record(ctx, v, wasm, false)
+	c, err := r.enter(ctx, v, wasm, code, false)
 	if err != nil {
 		return nil, false, err
 	}
-	if err := r.serve(c, m.code); err != nil {
-		return nil, false, refuse(RefusedManifest, err.Error())
-	}
 	r.publish(r.current.Load().with(c.name, c))
 	return c, true, nil
+}
+
+// enter makes a connector ready to serve, and durable once it is. Where it fails, the code is still the caller's. The
+// caller holds r.changing.
+func (r *Runtime) enter(ctx context.Context, v catalog.Version, wasm []byte, code *code, bundled bool) (*connector, error) {
+	c := r.newConnector(catalog.Entry{Name: v.Manifest.Name}, v)
+	if err := r.serve(c, code); err != nil {
+		return nil, err
+	}
+	entry, err := r.record(ctx, v, wasm, bundled)
+	if err != nil {
+		c.code = nil
+		c.release()
+		return nil, err
+	}
+	c.entry = entry
+	return c, nil
 }
 
 // isKept says whether the catalog has as the active version what is in service. It is another where an earlier change
@@ -78,7 +92,7 @@ func newVersion(wasm []byte, m *admitted, described *manifest.Manifest) catalog.
 	digest := sha256.Sum256(wasm)
 	return catalog.Version{
 		SHA256: hex.EncodeToString(digest[:]), Size: int64(len(wasm)), ABI: string(m.abi),
-		Manifest: described, InstalledAt: time.Now().UTC(),
+		Manifest: described, InstalledAt: time.Now().UTC(), Compiled: string(m.compiled),
 	}
 }
 
@@ -97,28 +111,24 @@ func mayReplace(present *connector, v catalog.Version, replace bool) error {
 }
 
 // record makes the version durable as the active one of its name. The caller holds r.changing.
-func (r *Runtime) record(ctx context.Context, v catalog.Version, wasm []byte, bundled bool) (*connector, error) {
+func (r *Runtime) record(ctx context.Context, v catalog.Version, wasm []byte, bundled bool) (catalog.Entry, error) {
 	entry, err := r.config.Store.Get(ctx, v.Manifest.Name)
 	damaged := errors.Is(err, catalog.ErrDamaged)
 	if err != nil && !damaged && !errors.Is(err, catalog.ErrNotFound) {
-		return nil, err
+		return entry, err
 	}
 	revision := entry.Revision
 	entry.Name, entry.Bundled = v.Manifest.Name, bundled
 	if _, err := r.config.Store.PutBlob(ctx, wasm); err != nil {
-		return nil, err
+		return entry, err
 	}
 	if damaged { // nobody can read it any more, and it would stand in the way of being mended
 		r.config.Logger.Warn("a connector's entry in the catalog was damaged and is made anew, without its older versions", "connector", entry.Name)
 		if err := r.forget(ctx, entry.Name); err != nil {
-			return nil, err
+			return entry, err
 		}
 	}
-	entry, err = r.config.Store.CompareAndSwap(ctx, entry.WithVersion(v, catalog.DefaultKeep), revision)
-	if err != nil {
-		return nil, err
-	}
-	return r.newConnector(entry, v), nil
+	return r.config.Store.CompareAndSwap(ctx, entry.WithVersion(v, catalog.DefaultKeep), revision)
 }
 
 // Remove takes an installed connector out of service and out of the catalog. Calls in flight finish.
@@ -156,37 +166,34 @@ func (r *Runtime) forget(ctx context.Context, name string) error {
 	return r.config.Store.Delete(ctx, name, entry.Revision)
 }
 
-// openBundled returns a bundled connector ready to serve. What it says of itself is asked once, and kept.
+// openBundled returns a bundled connector ready to serve.
 func (r *Runtime) openBundled(ctx context.Context, name string, wasm []byte, known catalog.Entry) (*connector, error) {
 	m, err := r.admit(ctx, wasm)
 	if err != nil {
 		return nil, fmt.Errorf("the bundled connector %q: %w", name, err)
 	}
-	c, err := r.bundledConnector(ctx, name, wasm, m, known)
-	if err == nil {
-		err = r.serve(c, m.code)
-	}
+	code, described, err := r.prepare(ctx, m)
 	if err != nil {
-		m.code.Close()
+		return nil, fmt.Errorf("the bundled connector %q: %w", name, err)
+	}
+	c, err := r.bundledConnector(ctx, name, newVersion(wasm, m, described), wasm, code, known)
+	if err != nil {
+		code.close()
 		return nil, fmt.Errorf("the bundled connector %q: %w", name, err)
 	}
 	return c, nil
 }
 
-func (r *Runtime) bundledConnector(ctx context.Context, name string, wasm []byte, m *admitted, known catalog.Entry) (*connector, error) {
-	digest := sha256.Sum256(wasm)
-	if v, ok := known.Version(hex.EncodeToString(digest[:])); ok && known.Bundled && known.Active == v.SHA256 {
-		return r.newConnector(known, v), nil
+func (r *Runtime) bundledConnector(ctx context.Context, name string, v catalog.Version, wasm []byte, code *code, known catalog.Entry) (*connector, error) {
+	if kept, ok := known.Version(v.SHA256); ok && known.Bundled && known.Active == v.SHA256 {
+		c := r.newConnector(r.keepCompiled(ctx, known, kept, compile.Record(v.Compiled)), kept)
+		return c, r.serve(c, code)
 	}
-	described, err := r.manifestOf(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	if described.Name != name {
-		return nil, fmt.Errorf("it describes itself as %q", described.Name)
+	if v.Manifest.Name != name {
+		return nil, fmt.Errorf("it describes itself as %q", v.Manifest.Name)
 	}
 	if known.Name != "" && !known.Bundled {
 		r.config.Logger.Warn("an uploaded connector had the name of a bundled one, and is no longer served", "connector", name)
 	}
-	return r.record(ctx, newVersion(wasm, m, described), wasm, true)
+	return r.enter(ctx, v, wasm, code, true)
 }

@@ -1,12 +1,14 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"sluice/runtime/catalog"
 	"sluice/runtime/module"
+	"sluice/runtime/sandbox/compile"
 )
 
 // Refusal is why a connector was not installed or removed. Nothing has changed.
@@ -23,16 +25,19 @@ func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
 
 // The codes of refusals beside those of package module.
 const (
-	RefusedABI         = "unsupported_abi"     // the module speaks an ABI that this version does not run
-	RefusedCompilation = "does_not_compile"    // the module is not valid
-	RefusedDescribe    = "describe_failed"     // the module could not say what it is
-	RefusedManifest    = "invalid_manifest"    // what it said breaks a rule
-	RefusedName        = "name_taken"          // the name belongs to a bundled connector
-	RefusedVersion     = "version_exists"      // the version is installed with other content
-	RefusedUnknown     = "connector_not_found" // there is no such connector
-	RefusedBundled     = "bundled"             // bundled connectors can't be removed
-	RefusedNoSpace     = "no_space"            // the disk is full
-	RefusedStorage     = "storage_failed"      // the disk does not work
+	RefusedABI         = "unsupported_abi"       // the module speaks an ABI that this version does not run
+	RefusedCompilation = "does_not_compile"      // the module is not valid
+	RefusedTooCostly   = compile.CodeLimit       // compiling it takes too much time or memory
+	RefusedCompiler    = compile.CodeUnavailable // the compiler does not work at present
+	RefusedDescribe    = "describe_failed"       // the module could not say what it is
+	RefusedManifest    = "invalid_manifest"      // what it said breaks a rule
+	RefusedMemory      = "memory_not_granted"    // it needs more memory than its connector may have
+	RefusedName        = "name_taken"            // the name belongs to a bundled connector
+	RefusedVersion     = "version_exists"        // the version is installed with other content
+	RefusedUnknown     = "connector_not_found"   // there is no such connector
+	RefusedBundled     = "bundled"               // bundled connectors can't be removed
+	RefusedNoSpace     = "no_space"              // the disk is full
+	RefusedStorage     = "storage_failed"        // the disk does not work
 )
 
 func refuse(code, message string) *Refusal {
@@ -44,7 +49,7 @@ func refuse(code, message string) *Refusal {
 		status = http.StatusNotFound
 	case RefusedNoSpace:
 		status = http.StatusInsufficientStorage
-	case RefusedStorage:
+	case RefusedStorage, RefusedCompiler:
 		status = http.StatusServiceUnavailable
 	case string(module.CodeTooLarge):
 		status = http.StatusRequestEntityTooLarge
@@ -56,11 +61,16 @@ func refuse(code, message string) *Refusal {
 func refusal(err error) error {
 	var r *Refusal
 	var m *module.Error
+	var c *compile.Error
 	switch {
 	case err == nil, errors.As(err, &r):
 		return err
 	case errors.As(err, &m):
 		return refuse(string(m.Code), m.Message+placeOf(m))
+	case errors.As(err, &c):
+		return refuse(c.Code, c.Message)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
 	case errors.Is(err, catalog.ErrNoSpace):
 		return refuse(RefusedNoSpace, err.Error())
 	}

@@ -53,7 +53,7 @@ func TestRuntime_Install_Refusals(t *testing.T) {
 		{"execute of another type", with(func(m *wasmtest.Module) { m.Functions[1] = wasmtest.Function{Export: "execute"} }), string(module.CodeExportType), 422, "execute"},
 		{"not valid", with(func(m *wasmtest.Module) { m.Functions[0].Code = wasmtest.Drop }), RefusedCompilation, 422, "sluice inspect"},
 		{"describe traps", described(wasmtest.Unreachable), RefusedDescribe, 422, "unreachable"},
-		{"describe recurses", described(wasmtest.Call(4)), RefusedDescribe, 422, "stack overflow"},
+		{"describe recurses", described(wasmtest.Call(4)), RefusedDescribe, 422, "too deeply"},
 		{"describe writes too much", described(wasmtest.I32(0), wasmtest.I32(2<<16), wasmtest.Call(wasmtest.HostWrite), wasmtest.Drop,
 			bytes.Repeat(wasmtest.Code(wasmtest.I32(0), wasmtest.I32(2<<16), wasmtest.Call(wasmtest.HostWrite), wasmtest.Drop), 8)),
 			RefusedDescribe, 422, "larger than"},

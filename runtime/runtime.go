@@ -16,6 +16,8 @@ import (
 	"sluice/runtime/abi"
 	"sluice/runtime/catalog"
 	"sluice/runtime/sandbox"
+	"sluice/runtime/sandbox/compile"
+	"sluice/runtime/sandbox/memory"
 )
 
 // Limits bound one call, and how many a connector may have at once.
@@ -24,6 +26,8 @@ type Limits struct {
 	Deadline time.Duration
 	// Memory is how large a guest's memory may grow, in bytes. Default 64 MiB.
 	Memory uint64
+	// CPU is how long a guest may compute in a call, without its waiting. Default 10 s.
+	CPU time.Duration
 	// Output is how much a guest may write as its answer, in bytes. Default 16 MiB.
 	Output int
 	// Response is how large a response to a guest's HTTP request may be, in bytes. Default 8 MiB.
@@ -32,13 +36,19 @@ type Limits struct {
 	Concurrent int
 	// Queue is how many more may wait. Default 1,024.
 	Queue int
+	// Warm is how many sandboxes of one connector are kept ready. Default 64.
+	Warm int
+	// Total is how many calls run at once, of all connectors together. Default 4,096.
+	Total int
+	// Growth bounds what the memories of all guests together grow by beyond their images, in bytes. 0 is no bound.
+	Growth uint64
 }
 
 // DefaultLimits are the limits where nothing else is said.
 func DefaultLimits() Limits {
 	return Limits{
-		Deadline: 40 * time.Second, Memory: 64 << 20, Output: 16 << 20, Response: 8 << 20,
-		Concurrent: 1024, Queue: 1024,
+		Deadline: 40 * time.Second, Memory: 64 << 20, CPU: 10 * time.Second, Output: 16 << 20, Response: 8 << 20,
+		Concurrent: 1024, Queue: 1024, Warm: 64, Total: 4096,
 	}
 }
 
@@ -48,6 +58,9 @@ type Config struct {
 	Store catalog.Store
 	// CacheDir is where compiled code is kept between starts; "" keeps it in memory.
 	CacheDir string
+	// CompileHelper compiles new modules in a process of its own, which a module that harms the compiler takes down alone.
+	// The program must call compile.Helper first thing. CacheDir must be this runtime's alone then.
+	CompileHelper bool
 	// Bundled are the modules of the connectors that come with the binary, by connector name.
 	Bundled map[string][]byte
 	// Limits bound the calls of every connector.
@@ -69,11 +82,13 @@ type Config struct {
 
 // Runtime runs connectors. It is safe for concurrent use.
 type Runtime struct {
-	config  Config
-	engine  *sandbox.Engine
-	guard   *egress.Guard
-	sockets *egress.Sockets
-	grants  map[string]Grant
+	config   Config
+	engine   *sandbox.Engine
+	compiler *compile.Compiler // nil where the engine compiles
+	guard    *egress.Guard
+	sockets  *egress.Sockets
+	grants   map[string]Grant
+	slots    *sandbox.Slots // shared by all connectors
 
 	// current is what is installed; calls read it without a lock.
 	current atomic.Pointer[snapshot]
@@ -89,20 +104,36 @@ type Runtime struct {
 // connector that can't be loaded is reported and answers connector_unavailable; it does not keep the others from
 // serving. The caller closes the runtime.
 func New(ctx context.Context, c Config) (*Runtime, error) {
-	engine, err := sandbox.NewEngine(ctx, sandbox.Config{CacheDir: c.CacheDir, HostModules: abi.HostModules()})
+	engine, err := sandbox.NewEngine(ctx, sandbox.Config{
+		CacheDir: c.CacheDir, HostModules: abi.HostModules(), Mode: memory.Probe(), Budget: growthBudget(c.Limits.Growth),
+	})
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{config: c, engine: engine, guard: egress.NewGuard(), sockets: egress.NewSockets(c.MaxSockets)}
+	r := &Runtime{
+		config: c, engine: engine, guard: egress.NewGuard(), sockets: egress.NewSockets(c.MaxSockets),
+		slots: sandbox.NewSlots(c.Limits.Total, c.Limits.Queue),
+	}
 	r.running, r.giveUp = context.WithCancel(context.Background())
 	r.current.Store(&snapshot{})
-	if r.grants, err = effectiveGrants(c); err == nil {
+	if r.grants, err = effectiveGrants(c); err == nil && c.CompileHelper {
+		r.compiler, err = compile.New(compile.Config{CacheDir: c.CacheDir, Logger: c.Logger})
+	}
+	if err == nil {
 		err = r.load(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
 	return r, nil
+}
+
+// growthBudget is the budget of what all guests together grow by, nil for none.
+func growthBudget(bytes uint64) *memory.Budget {
+	if bytes == 0 {
+		return nil
+	}
+	return memory.NewBudget(bytes)
 }
 
 // load brings everything installed and bundled into service.
@@ -115,6 +146,9 @@ func (r *Runtime) load(ctx context.Context) error {
 	}
 	if err != nil {
 		r.config.Logger.Error("a part of the catalog is damaged: those connectors are not served", "error", err.Error())
+	}
+	if err := r.adopt(entries); err != nil {
+		return err
 	}
 	var wait sync.WaitGroup
 	next := &snapshot{connectors: make(map[string]*connector)}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +22,7 @@ func TestRuntime_Overloaded(t *testing.T) {
 	g.wait(t)
 	g.wait(t)
 	calls = append(calls, h.begin(context.Background(), "misbehave/Fetch", g.params()))
-	eventually(t, "the third call's waiting", func() bool { return slots.waiting.Load() == 1 })
+	eventually(t, "the third call's waiting", func() bool { return slots.Waiting() == 1 })
 	for range 3 {
 		f := h.wantFailure("misbehave/Fetch", g.params(), envelope.Overloaded)
 		if f.RetryAfter != time.Second || !strings.Contains(f.Message, "2 calls and 1 more") {
@@ -38,9 +36,7 @@ func TestRuntime_Overloaded(t *testing.T) {
 			t.Errorf("got %+v, %v", o.answer, o.err)
 		}
 	}
-	if n := slots.waiting.Load(); n != 0 || len(slots.free) != 0 {
-		t.Errorf("%d wait and %d run", n, len(slots.free))
-	}
+	eventually(t, "the sandboxes' return", func() bool { return slots.Waiting()+slots.Running() == 0 })
 	h.wantBody("misbehave/Sleep", `{"ms":0}`, `{"slept_ms":0}`)
 }
 
@@ -50,12 +46,16 @@ func TestRuntime_DeadlineWhileQueued(t *testing.T) {
 	})
 	h.install(tiny("greeter", "1.0.0", "one"))
 	slots := h.current.Load().connectors["greeter"].slots
-	slots.free <- struct{}{} // a call that goes on and on
+	pool := h.current.Load().connectors["greeter"].pool
+	i, err := pool.Get(context.Background(), nil) // a call that goes on and on
+	if err != nil {
+		t.Fatal(err)
+	}
 	h.wantFailure("greeter/Say", "{}", envelope.DeadlineExceeded)
-	if slots.waiting.Load() != 0 {
+	if slots.Waiting() != 0 {
 		t.Error("it waits still")
 	}
-	slots.give()
+	pool.Put(i, false)
 	h.wantBody("greeter/Say", "{}", `"one"`)
 }
 
@@ -69,9 +69,9 @@ func TestRuntime_Drain(t *testing.T) {
 		h.begin(context.Background(), "misbehave/Spin", "{}"),
 	}
 	g.wait(t)
-	eventually(t, "the second call's running", func() bool { return len(slots.free) == 2 })
+	eventually(t, "the second call's running", func() bool { return slots.Running() == 2 })
 	calls = append(calls, h.begin(context.Background(), "misbehave/Sleep", `{"ms":1}`))
-	eventually(t, "the third call's waiting", func() bool { return slots.waiting.Load() == 1 })
+	eventually(t, "the third call's waiting", func() bool { return slots.Waiting() == 1 })
 	h.Drain()
 	for i, c := range calls {
 		o := end(t, c)
@@ -80,41 +80,6 @@ func TestRuntime_Drain(t *testing.T) {
 		}
 	}
 	h.wantFailure("misbehave/Sleep", `{"ms":1}`, envelope.ShuttingDown)
-}
-
-func TestSlots_Hammer(t *testing.T) {
-	const concurrent, queue, goroutines, rounds = 3, 4, 16, 400
-	s := newSlots(concurrent, queue)
-	var running, most, full, ended atomic.Int64
-	var wait sync.WaitGroup
-	for g := range goroutines {
-		wait.Go(func() {
-			for n := range rounds {
-				ctx, cancel := context.WithCancel(context.Background())
-				if (g+n)%5 == 0 {
-					cancel()
-				}
-				ok, err := s.take(ctx)
-				switch {
-				case ok:
-					if now := running.Add(1); now > most.Load() {
-						most.Store(now)
-					}
-					running.Add(-1)
-					s.give()
-				case err == nil:
-					full.Add(1)
-				default:
-					ended.Add(1)
-				}
-				cancel()
-			}
-		})
-	}
-	wait.Wait()
-	if most.Load() > concurrent || s.waiting.Load() != 0 || len(s.free) != 0 {
-		t.Errorf("%d ran at once; %d wait, %d run", most.Load(), s.waiting.Load(), len(s.free))
-	}
 }
 
 // The server's connections and those of guests share one budget.

@@ -8,13 +8,18 @@ import (
 	"log"
 	"os"
 
+	"sluice/runtime/sandbox/compile"
+
 	"github.com/spf13/cobra"
 )
 
 // version is set when a release is built.
 var version = "dev"
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	compile.Helper()
+	os.Exit(run(os.Args[1:]))
+}
 
 // The exit codes of every subcommand.
 const (

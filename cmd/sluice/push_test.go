@@ -37,7 +37,6 @@ func TestPushListRemove(t *testing.T) {
 	run("rm", "greeter").want(t, exitFailed, "(connector_not_found)")
 	run("rm", "../greeter").want(t, exitFailed)
 	run("call", "greeter/Greet", "--params", `{"name":"Ada"}`).want(t, exitFailed, "command_not_found")
-	keepCache(t, data)
 }
 
 func TestManage_Key(t *testing.T) {

@@ -99,7 +99,9 @@ func serve(ctx context.Context, c *config.Config) error {
 		return fmt.Errorf("listening on %s (--listen): %w", c.Listen, err)
 	}
 	began := time.Now()
-	rt, err := runtime.New(ctx, runtimeConfig(c, store, filepath.Join(c.Data, "compiled"), logger))
+	rc := runtimeConfig(c, store, filepath.Join(c.Data, "compiled"), logger)
+	rc.CompileHelper = true
+	rt, err := runtime.New(ctx, rc)
 	if ctx.Err() != nil { // asked to stop before anything was served
 		logger.Info("stopped")
 		return errors.Join(ln.Close(), closeRuntime(rt))

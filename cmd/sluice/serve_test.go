@@ -65,7 +65,6 @@ func withMisbehave(t testing.TB, args ...string) *serverProcess {
 	data := t.TempDir()
 	s := startServer(t, data, nil, append([]string{"--dev"}, args...)...)
 	sluice(t, "push", guests.Path(t, "misbehave"), "--server", s.url).want(t, exitOK)
-	keepCache(t, data)
 	return s
 }
 

@@ -16,16 +16,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/runtime/sandbox/compile"
 )
 
 // runVariable, set in the environment, makes the test binary the program: its arguments are sluice's.
 const runVariable = "SLUICE_TEST_RUN"
 
-// cacheHome is where local commands of all tests keep compiled code, so that each guest is compiled once. Servers begin
-// with what is in it.
+// cacheHome is where local commands of all tests keep compiled code, so that each guest is compiled once.
 var cacheHome string
 
 func TestMain(m *testing.M) {
+	compile.Helper()
 	if os.Getenv(runVariable) != "" {
 		main()
 	}
@@ -120,7 +122,7 @@ type serverProcess struct {
 // startServer starts `sluice serve` on a free port with this data folder, and waits until it serves.
 func startServer(t testing.TB, data string, env []string, args ...string) *serverProcess {
 	t.Helper()
-	seedCache(t, data)
+	seed(t, data)
 	s := &serverProcess{t: t, done: make(chan struct{})}
 	s.cmd = command(env, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)...)
 	stderr, err := s.cmd.StderrPipe()
@@ -204,13 +206,20 @@ func post(base, id, params string) (int, string, error) {
 	return resp.StatusCode, string(body), err
 }
 
-// seedCache gives a data folder the code that was compiled before: links to the files, each of which is written whole
-// and never changed.
-func seedCache(t testing.TB, data string) {
+// template is a data folder in which a server has started once: with the bundled connectors, and their code.
+func template() string { return filepath.Join(cacheHome, "template") }
+
+// seed gives a new data folder what a first start would bring there, so that the bundled connectors are compiled once.
+func seed(t testing.TB, data string) {
 	t.Helper()
-	from, to := filepath.Join(cacheHome, "sluice", "compiled"), filepath.Join(data, "compiled")
-	if _, err := os.Stat(from); err != nil {
+	from := template()
+	if data == from || exists(filepath.Join(data, "catalog.db")) {
 		return
+	}
+	if !exists(from) {
+		if code := startServer(t, from, nil).terminate(); code != exitOK {
+			t.Fatalf("the first server ended with status %d", code)
+		}
 	}
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -220,43 +229,30 @@ func seedCache(t testing.TB, data string) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		if to := filepath.Join(data, rel); d.IsDir() {
+			return os.MkdirAll(to, 0o700)
+		} else if d.Name() != "catalog.db" {
+			return os.Link(path, to) // written whole and never changed
+		} else {
+			return copyFile(path, to)
 		}
-		if err := os.Link(path, filepath.Join(to, rel)); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// keepCache adds what a server compiled to what later ones begin with.
-func keepCache(t testing.TB, data string) {
-	t.Helper()
-	from := filepath.Join(data, "compiled")
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(cacheHome, "sluice", "compiled", rel)
-		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-			return err
-		}
-		if err := os.Link(path, to); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		return nil
-	})
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
+	return os.WriteFile(to, b, 0o600)
 }
 
 // shared is a server that tests use which change nothing but their own connectors.
@@ -271,7 +267,6 @@ func sharedServer(t testing.TB) string {
 	shared.once.Do(func() {
 		data := filepath.Join(cacheHome, "data")
 		shared.s = startServer(outliving{t}, data, nil, "--dev")
-		keepCache(t, data)
 	})
 	if shared.s == nil {
 		t.Fatal("the shared server did not start")

@@ -130,10 +130,17 @@ var settings = []Setting{
 		Key: "call.memory", Default: "64MiB", Doc: "How large a guest's memory may grow, where its grant says nothing.",
 		set: size(64<<10, 4<<30, func(c *Config, n int64) { c.Limits.Memory = uint64(n) }),
 	},
+	{Key: "call.cpu", Default: "10s", Doc: "How long a guest may compute in one call, without its waiting.", set: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.Limits.CPU })},
 	{Key: "call.output", Default: "16MiB", Doc: "How much a guest may answer.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Output = int(n) })},
 	{Key: "call.response", Default: "8MiB", Doc: "How large a response to a guest's request may be, where its grant says nothing.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Response = int(n) })},
 	{Key: "pool.max", Default: "1024", Doc: "How many calls of one connector run at once.", set: count(1, 1<<20, func(c *Config) *int { return &c.Limits.Concurrent })},
 	{Key: "pool.queue", Default: "1024", Doc: "How many more calls of one connector may wait; beyond it the answer is 503.", set: count(0, 1<<20, func(c *Config) *int { return &c.Limits.Queue })},
+	{Key: "pool.warm", Default: "64", Doc: "How many sandboxes of one connector are kept ready between calls.", set: count(0, 1<<20, func(c *Config) *int { return &c.Limits.Warm })},
+	{Key: "pool.total", Default: "4096", Doc: "How many calls run at once, of all connectors together; as many as pool.queue more wait.", set: count(1, 1<<20, func(c *Config) *int { return &c.Limits.Total })},
+	{
+		Key: "pool.growth", Doc: "What the memories of all guests together may grow by while they run; beyond it calls that need more are answered with 503. Default: half of the memory available at start.",
+		set: size(1<<20, 1<<44, func(c *Config, n int64) { c.Limits.Growth = uint64(n) }),
+	},
 	{Key: "body.max", Default: "64MiB", Doc: "How large a request's body may be.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.BodyMax = n })},
 	{Key: "body.budget", Doc: "How many bytes of request bodies may be in memory at once; beyond it the answer is 503. Default: a quarter of the memory available at start.", set: size(1<<20, 1<<40, func(c *Config, n int64) { c.BodyBudget = n })},
 	{Key: "sockets", Doc: "How many connections the server and its guests may have open together. Default: 80 % of the limit on open files.", set: count(16, 1<<24, func(c *Config) *int { return &c.Sockets })},
@@ -237,6 +244,9 @@ func (c *Config) fill() error {
 	}
 	if c.BodyBudget < c.BodyMax {
 		return fmt.Errorf("body.budget (%d bytes) is less than body.max (%d): no body of that size could ever be read", c.BodyBudget, c.BodyMax)
+	}
+	if c.Limits.Growth == 0 {
+		c.Limits.Growth = uint64(max(availableMemory()/2, 256<<20))
 	}
 	if c.Sockets == 0 {
 		c.Sockets = openFiles() * 8 / 10

@@ -46,7 +46,10 @@ func TestLoad_Defaults(t *testing.T) {
 	if c.BodyBudget < c.BodyMax || c.Sockets < 16 {
 		t.Errorf("body.budget is %d, sockets %d", c.BodyBudget, c.Sockets)
 	}
-	c.BodyBudget, c.Sockets = 0, 0
+	if c.Limits.Growth < 256<<20 {
+		t.Errorf("pool.growth is %d", c.Limits.Growth)
+	}
+	c.BodyBudget, c.Sockets, c.Limits.Growth = 0, 0, 0
 	want := &Config{
 		Listen: "127.0.0.1:8200", Data: "./data", LogLevel: "info", Limits: runtime.DefaultLimits(), BodyMax: 64 << 20,
 		ReadTimeout: time.Minute, IdleTimeout: 75 * time.Second, Drain: 45 * time.Second,
@@ -95,12 +98,15 @@ func TestLoad_Precedence(t *testing.T) {
 		{"call.response", "1KiB", "2KiB", "3KiB", func(c *Config) any { return c.Limits.Response }, [4]any{8 << 20, 1 << 10, 2 << 10, 3 << 10}},
 		{"pool.max", "1", "2", "3", func(c *Config) any { return c.Limits.Concurrent }, [4]any{1024, 1, 2, 3}},
 		{"pool.queue", "0", "2", "3", func(c *Config) any { return c.Limits.Queue }, [4]any{1024, 0, 2, 3}},
+		{"pool.warm", "0", "2", "3", func(c *Config) any { return c.Limits.Warm }, [4]any{64, 0, 2, 3}},
+		{"pool.total", "1", "2", "3", func(c *Config) any { return c.Limits.Total }, [4]any{4096, 1, 2, 3}},
+		{"call.cpu", "1s", "2s", "3s", func(c *Config) any { return c.Limits.CPU }, [4]any{10 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
 		{"body.max", "1KiB", "2KiB", "3KiB", func(c *Config) any { return c.BodyMax }, [4]any{int64(64 << 20), int64(1 << 10), int64(2 << 10), int64(3 << 10)}},
 		{"http.read_timeout", "1s", "2s", "3s", func(c *Config) any { return c.ReadTimeout }, [4]any{time.Minute, time.Second, 2 * time.Second, 3 * time.Second}},
 		{"http.idle_timeout", "1s", "2s", "3s", func(c *Config) any { return c.IdleTimeout }, [4]any{75 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
 		{"drain", "1s", "2s", "3s", func(c *Config) any { return c.Drain }, [4]any{45 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
 	}
-	tested := map[string]bool{"body.budget": true, "sockets": true} // their defaults depend on the machine
+	tested := map[string]bool{"body.budget": true, "sockets": true, "pool.growth": true} // their defaults depend on the machine
 	for _, tc := range tests {
 		tested[tc.key] = true
 		variable := "SLUICE_" + strings.ToUpper(strings.ReplaceAll(tc.key, ".", "_"))
@@ -127,8 +133,8 @@ func TestLoad_Precedence(t *testing.T) {
 			t.Errorf("%s is not tested", s.Key)
 		}
 	}
-	c, err := load(t, "body: {budget: 128MiB}\nsockets: 99\n", nil, nil)
-	if err != nil || c.BodyBudget != 128<<20 || c.Sockets != 99 {
+	c, err := load(t, "body: {budget: 128MiB}\nsockets: 99\npool: {growth: 1GiB}\n", nil, nil)
+	if err != nil || c.BodyBudget != 128<<20 || c.Sockets != 99 || c.Limits.Growth != 1<<30 {
 		t.Errorf("got %+v, %v", c, err)
 	}
 }

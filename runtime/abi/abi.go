@@ -38,16 +38,7 @@ type Call struct {
 // author only, since it can hold anything.
 func (c *Call) Stderr() []byte { return c.stderr.b }
 
-type callKey struct{}
-
-func (c *Call) context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, callKey{}, c)
-}
-
-func callOf(ctx context.Context) *Call {
-	c, _ := ctx.Value(callKey{}).(*Call)
-	return c
-}
+func callOf(ctx context.Context) *Call { return sandbox.HostOf(ctx).(*Call) }
 
 // HostModules is everything that guests may import, of every ABI.
 func HostModules() []sandbox.HostModule {

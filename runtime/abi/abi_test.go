@@ -15,7 +15,7 @@ import (
 
 func compiled(t testing.TB, e *sandbox.Engine, wasm []byte) *sandbox.Module {
 	t.Helper()
-	m, err := e.Compile(context.Background(), wasm)
+	m, err := e.Compile(context.Background(), rewrite(wasm))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestCall_Ends(t *testing.T) {
 		m := build(nil, tc.run)
 		for _, describe := range []bool{true, false} {
 			c := newCall()
-			i, err := c.Instantiate(context.Background(), m, 2*sandbox.PageSize)
+			i, err := c.Prepare(context.Background(), m, limits(2*sandbox.PageSize))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestCall_Ends(t *testing.T) {
 		"exit 0": {exit(0), sandbox.ExitedNormally}, "loop": {wasmtest.Forever, sandbox.OutOfTime},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-		i, err := newCall().Instantiate(ctx, build(tc.code), 2*sandbox.PageSize)
+		i, err := newCall().Prepare(ctx, build(tc.code), limits(2*sandbox.PageSize))
 		cancel()
 		if f, is := err.(*sandbox.Fault); i != nil || !is || f.Kind != tc.want {
 			t.Errorf("%s in _initialize: got %v, %v; want kind %d", name, i, err, tc.want)
@@ -138,7 +138,7 @@ func TestGuests_CompilerAndInterpreterAgree(t *testing.T) {
 				m = compiled(t, e, guests.Module(t, tc.guest))
 				modules[tc.guest] = m
 				c := &Call{Host: &hostfuncs.Call{Describing: true}, OutputLimit: 1 << 20}
-				i, err := c.Instantiate(context.Background(), m, 64<<20)
+				i, err := c.Prepare(context.Background(), m, limits(64<<20))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -153,7 +153,7 @@ func TestGuests_CompilerAndInterpreterAgree(t *testing.T) {
 				Host: &hostfuncs.Call{HTTP: hostfuncs.Denied("not granted")}, OutputLimit: 1 << 20, Params: []byte(tc.params),
 				Context: []byte(`{"command":"C","connector":"c","call_id":"1","deadline_ms":1000}`),
 			}
-			i, err := c.Instantiate(context.Background(), m, 64<<20)
+			i, err := c.Prepare(context.Background(), m, limits(64<<20))
 			if err != nil {
 				t.Fatal(err)
 			}

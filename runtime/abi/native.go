@@ -15,19 +15,19 @@ import (
 const (
 	exportInitialize = "_initialize"
 	exportDescribe   = "describe"
+	exportWarm       = "warm"
 	exportExecute    = "execute"
 )
 
-// Instantiate makes a sandbox of the module and runs the guest's own initialisation, where it has one. The caller
+// Prepare makes a first sandbox of the module and runs the guest's own initialisation, where it has one. The caller
 // closes the sandbox.
-func (c *Call) Instantiate(ctx context.Context, m *sandbox.Module, memoryLimit uint64) (*sandbox.Instance, error) {
-	ctx = c.context(ctx)
-	i, err := m.Instantiate(ctx, memoryLimit)
+func (c *Call) Prepare(ctx context.Context, m *sandbox.Module, l sandbox.Limits) (*sandbox.Instance, error) {
+	i, err := m.First(ctx, c, l)
 	if err != nil {
 		return nil, err
 	}
 	if i.Has(exportInitialize) {
-		if err := i.Call(ctx, exportInitialize); err != nil {
+		if err := i.Call(ctx, c, exportInitialize); err != nil {
 			i.Close()
 			return nil, err
 		}
@@ -37,14 +37,22 @@ func (c *Call) Instantiate(ctx context.Context, m *sandbox.Module, memoryLimit u
 
 // Describe asks a guest of the native ABI for its manifest and returns what it wrote, unchecked.
 func (c *Call) Describe(ctx context.Context, i *sandbox.Instance) ([]byte, error) {
-	err := i.Call(c.context(ctx), exportDescribe)
+	err := i.Call(ctx, c, exportDescribe)
 	return c.body, normalExit(err)
+}
+
+// Warm has a guest exercise its code, where it offers that. It reports whether it does.
+func (c *Call) Warm(ctx context.Context, i *sandbox.Instance) (bool, error) {
+	if !i.Has(exportWarm) {
+		return false, nil
+	}
+	return true, normalExit(i.Call(ctx, c, exportWarm))
 }
 
 // Execute runs the command at that position of the manifest. On return without error the guest's answer, if it gave
 // one, is in Output.
 func (c *Call) Execute(ctx context.Context, i *sandbox.Instance, command uint32) error {
-	return normalExit(i.Call(c.context(ctx), exportExecute, uint64(command)))
+	return normalExit(i.Call(ctx, c, exportExecute, uint64(command)))
 }
 
 // Output is the head and body of the guest's answer. answered is false where it gave none; tooLarge says that it tried
@@ -212,8 +220,14 @@ func nativeSleep(ctx context.Context, c *Call, _ api.Memory, stack []uint64) int
 	if c.Host.Describing {
 		return int32(hostfuncs.NotAvailable)
 	}
-	interruptible(c.Host.Sleep(ctx, milliseconds(int64(stack[0]))))
+	interruptible(c.sleep(ctx, milliseconds(int64(stack[0]))))
 	return 0
+}
+
+// sleep waits, and does not count as computing.
+func (c *Call) sleep(ctx context.Context, d time.Duration) error {
+	defer sandbox.Waiting(ctx)()
+	return c.Host.Sleep(sandbox.ContextOf(ctx), d)
 }
 
 // milliseconds is a duration from a guest's number, which may be anything.
@@ -243,7 +257,9 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 		return int32(hostfuncs.TooLarge)
 	}
 	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
-	respHead, respBody, errno, err := c.Host.SendHTTP(ctx, head, body)
+	done := sandbox.Waiting(ctx)
+	respHead, respBody, errno, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), head, body)
+	done()
 	interruptible(err)
 	if errno != hostfuncs.OK {
 		return int32(errno)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/egress"
@@ -80,8 +81,21 @@ var forwarderCode = sync.OnceValues(func() (*sandbox.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.Compile(context.Background(), forwarder())
+	return e.Compile(context.Background(), rewrite(forwarder()))
 })
+
+func rewrite(wasm []byte) *module.Rewritten {
+	m, err := module.Parse(wasm, module.DefaultLimits())
+	if err != nil {
+		panic(err)
+	}
+	return m.Rewrite()
+}
+
+// limits are those of a guest with so many bytes of memory.
+func limits(memory uint64) sandbox.Limits {
+	return sandbox.Limits{Memory: memory, CPU: 10 * time.Second}
+}
 
 // guest is a forwarder in a call.
 type guest struct {
@@ -99,7 +113,7 @@ func newGuest(t testing.TB, c *Call) *guest {
 	if c.Host == nil {
 		c.Host = &hostfuncs.Call{HTTP: hostfuncs.Denied("not granted")}
 	}
-	in, err := c.Instantiate(context.Background(), m, sandbox.PageSize)
+	in, err := c.Prepare(context.Background(), m, limits(sandbox.PageSize))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +133,11 @@ func (g *guest) try(ctx context.Context, name string, args ...uint64) (uint64, e
 			stack[i] = a & 0xffff_ffff // an i32 in the engine's encoding
 		}
 	}
-	err := g.in.Call(g.call.context(ctx), name, stack...)
-	return stack[0], err
+	err := g.in.Call(ctx, g.call, name, stack...)
+	if results := g.in.Results(); err == nil && len(results) > 0 {
+		return results[0], nil
+	}
+	return 0, err
 }
 
 // do calls a host function that returns an i32.

@@ -61,7 +61,7 @@ func wasiPoll(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint
 		}
 	}
 	if ready == 0 {
-		interruptible(c.Host.Sleep(ctx, wait))
+		interruptible(c.sleep(ctx, wait))
 		// The clocks are not read again: one that was set back meanwhile would leave a poll without any event, which
 		// guests do not expect.
 		for i := range count {

@@ -30,6 +30,9 @@ type Version struct {
 	Manifest *manifest.Manifest `json:"manifest"`
 	// InstalledAt is when the version was installed. It is kept in UTC.
 	InstalledAt time.Time `json:"installed_at"`
+	// Compiled says which file of the compilation cache is the module's code, and what digest it has: a compile.Record, ""
+	// for none.
+	Compiled string `json:"compiled,omitempty"`
 }
 
 // Entry is one connector with its installed versions.

@@ -24,6 +24,7 @@ const (
 // These say that a call ended without an answer.
 const (
 	DeadlineExceeded     Code = "deadline_exceeded"
+	FuelExhausted        Code = "fuel_exhausted"
 	MemoryExceeded       Code = "memory_exceeded"
 	DepthExceeded        Code = "depth_exceeded"
 	OutputTooLarge       Code = "output_too_large"
@@ -61,6 +62,7 @@ var rules = map[Code]rule{
 	HeadersTooLarge:      {431, HeadersTooLarge, false},
 	RequestTimeout:       {408, RequestTimeout, false},
 	DeadlineExceeded:     {504, DeadlineExceeded, true},
+	FuelExhausted:        {500, FuelExhausted, false},
 	MemoryExceeded:       {500, MemoryExceeded, false},
 	DepthExceeded:        {500, DepthExceeded, false},
 	OutputTooLarge:       {500, OutputTooLarge, false},

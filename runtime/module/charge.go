@@ -73,11 +73,14 @@ type plannedBlock struct {
 	op opcode
 	// entered is whether control can arrive at the block's end by a jump.
 	entered bool
+	// reach is the largest label of a table of jumps within the block, from the block's own end: −1 for none. All blocks up
+	// to there count as entered.
+	reach int
 }
 
 func (p *planner) begin(at int) {
 	p.charges, p.regions = p.charges[:0], p.regions[:0]
-	p.blocks = append(p.blocks[:0], plannedBlock{op: opBlock})
+	p.blocks = append(p.blocks[:0], plannedBlock{op: opBlock, reach: -1})
 	p.head(at)
 }
 
@@ -119,7 +122,7 @@ func (p *planner) pay(units int32, next int) {
 func (p *planner) follow(in *instruction, next int) {
 	switch in.op {
 	case opBlock, opIf, opLoop:
-		p.blocks = append(p.blocks, plannedBlock{op: in.op, entered: in.op == opIf})
+		p.blocks = append(p.blocks, plannedBlock{op: in.op, entered: in.op == opIf, reach: -1})
 		if in.op == opLoop {
 			p.head(next)
 		} else if in.op == opIf {
@@ -137,13 +140,16 @@ func (p *planner) end(next int) {
 	last := len(p.blocks) - 1
 	b := p.blocks[last]
 	p.blocks = p.blocks[:last]
+	if last > 0 {
+		p.blocks[last-1].reach = max(p.blocks[last-1].reach, b.reach-1)
+	}
 	switch {
 	case b.op == opLoop:
 		p.settle()
 		p.regions = p.regions[:len(p.regions)-1]
 		p.now = len(p.charges)
 		p.charges = append(p.charges, charge{at: next})
-	case b.entered:
+	case b.entered, b.reach >= 0:
 		p.stretch(next)
 	}
 }
@@ -151,4 +157,10 @@ func (p *planner) end(next int) {
 // jump notes that the block of a label can be left by a jump. The label may be the function itself.
 func (p *planner) jump(label uint32) {
 	p.blocks[len(p.blocks)-1-int(label)].entered = true
+}
+
+// jumpTable notes that the block of every label up to the largest one can be left by a jump.
+func (p *planner) jumpTable(largest uint32) {
+	top := &p.blocks[len(p.blocks)-1]
+	top.reach = max(top.reach, int(largest))
 }

@@ -114,6 +114,7 @@ func (p *parser) check(in *instruction, f *function) {
 	case immTableInit:
 		p.index(in.at, in.x, p.m.Elements, "element segment")
 		p.index(in.at, in.y, len(p.m.Tables), "table")
+		p.initTarget(in)
 	case immElem:
 		p.index(in.at, in.x, p.m.Elements, "element segment")
 	case immMemory, immMemories, immMemarg, immMemargLane:
@@ -121,6 +122,7 @@ func (p *parser) check(in *instruction, f *function) {
 	case immMemoryInit:
 		p.index(in.at, 0, len(p.m.Memories), "memory")
 		p.dataSegment(in)
+		p.initTarget(in)
 	case immData:
 		p.dataSegment(in)
 	}
@@ -138,6 +140,17 @@ func (p *parser) dataSegment(in *instruction) {
 		return
 	}
 	p.index(in.at, in.x, p.dataCount, "data segment")
+}
+
+// initTarget counts what memory.init and table.init name.
+func (p *parser) initTarget(in *instruction) {
+	if p.initTargets == nil {
+		p.initTargets = make(map[helper]struct{})
+	}
+	p.initTargets[helper{op: in.op, x: in.x, y: in.y}] = struct{}{}
+	if n := len(p.initTargets); n > p.limits.InitTargets {
+		p.over(in.at, uint64(n), uint64(p.limits.InitTargets), "segments that instructions copy from")
+	}
 }
 
 func (p *parser) openBlock(in *instruction, f *function) {

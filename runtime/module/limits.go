@@ -43,6 +43,9 @@ type Limits struct {
 	ElementItems int
 	// DataSegments is a count. Default 100,000, which is what Go's linker emits for large programs.
 	DataSegments int
+	// InitTargets is the number of different segments and tables that memory.init and table.init name: each pair gets a
+	// function of its own. Default 1,000.
+	InitTargets int
 	// NameBytes is the length of an import's, export's or custom section's name. Default 1,024.
 	NameBytes int
 	// CustomSections is a count. Default 1,000.
@@ -73,6 +76,7 @@ func DefaultLimits() Limits {
 		Elements:          10_000,
 		ElementItems:      1_000_000,
 		DataSegments:      100_000,
+		InitTargets:       1_000,
 		NameBytes:         1_024,
 		CustomSections:    1_000,
 	}

@@ -55,6 +55,7 @@ type parser struct {
 	bodies       int // in the code section
 	elementItems int
 	blocks       []opcode // open blocks of the function being walked, innermost last
+	initTargets  map[helper]struct{}
 }
 
 // Parse checks the file b against the specification and the limits, and returns what it contains.

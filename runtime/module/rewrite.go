@@ -45,8 +45,11 @@ type rewriter struct {
 	m   *Module
 	out Rewritten
 
-	types   [][]byte // appended, encoded
-	helpers []helper // functions for bulk operations, appended behind the module's own
+	types       [][]byte          // appended, encoded
+	typeIndices map[string]uint32 // of all types, by their encoding
+	helpers     []helper          // functions appended behind the module's own
+	helperIndex map[helper]uint32
+	start       uint32 // the helper that calls the start function
 	// paid is by function index what its callers pay for a function, 0 where it pays for itself.
 	paid    []int32
 	planner planner
@@ -56,7 +59,10 @@ type rewriter struct {
 // Rewrite returns the module in the form in which it runs. It is a pure function of the module's bytes, so that code
 // compiled from it can be kept.
 func (m *Module) Rewrite() *Rewritten {
-	w := &rewriter{reader: reader{b: m.file}, m: m}
+	w := &rewriter{reader: reader{b: m.file}, m: m, typeIndices: make(map[string]uint32), helperIndex: make(map[helper]uint32)}
+	for i := len(m.Types) - 1; i >= 0; i-- { // of equal ones the first
+		w.typeIndices[string(encodeType(m.Types[i]))] = uint32(i)
+	}
 	w.out.MemoryMax = maxPages
 	if len(m.Memories) > 0 && m.Memories[0].HasMax {
 		w.out.MemoryMax = m.Memories[0].Max
@@ -151,11 +157,17 @@ func (w *rewriter) blockType(results []ValueType) []byte {
 
 // typeIndex returns the index of a function type, which is added where the module has none like it.
 func (w *rewriter) typeIndex(t FuncType) uint32 {
-	for i, other := range w.m.Types {
-		if other.Equal(t) {
-			return uint32(i)
-		}
+	encoded := encodeType(t)
+	i, ok := w.typeIndices[string(encoded)]
+	if !ok {
+		i = uint32(len(w.m.Types) + len(w.types))
+		w.types = append(w.types, encoded)
+		w.typeIndices[string(encoded)] = i
 	}
+	return i
+}
+
+func encodeType(t FuncType) []byte {
 	encoded := []byte{formFunction}
 	for _, types := range [][]ValueType{t.Params, t.Results} {
 		encoded = appendU32(encoded, uint32(len(types)))
@@ -163,13 +175,7 @@ func (w *rewriter) typeIndex(t FuncType) uint32 {
 			encoded = append(encoded, byte(v))
 		}
 	}
-	for i, other := range w.types {
-		if string(other) == string(encoded) {
-			return uint32(len(w.m.Types) + i)
-		}
-	}
-	w.types = append(w.types, encoded)
-	return uint32(len(w.m.Types) + len(w.types) - 1)
+	return encoded
 }
 
 // hidden returns a name that nothing is exported under yet. The guest can't use it: what a module exports, it can't

@@ -1,7 +1,5 @@
 package module
 
-import "slices"
-
 // Bulk operations can take as long as memory is large, and nothing can interrupt one. Those whose length is not a small
 // constant go through a helper function, which works in pieces and pays for each.
 const (
@@ -14,10 +12,11 @@ const (
 	bulkUnitBytes = 8
 )
 
-// helper is a function that does what one bulk operation does: the same parameters, the same traps.
+// helper is a function that does what one bulk operation does, with the same parameters and the same traps; or, for a
+// call, one that calls the start function: exporting that one itself would make references to it valid that are not.
 type helper struct {
 	op   opcode
-	x, y uint32 // immediates: segment or table
+	x, y uint32 // immediates: segment, table or function
 }
 
 // isBulk says whether an instruction works on as much memory or table as its third operand says.
@@ -34,19 +33,22 @@ func isInline(op opcode, length int64) bool {
 	return length <= bulkInline && (op == opMemoryInit || op == opMemoryCopy || op == opMemoryFill)
 }
 
-// helper returns the index of the function that stands for a bulk operation.
-func (w *rewriter) helper(in *instruction) uint32 {
-	h := helper{op: in.op, x: in.x, y: in.y}
-	i := slices.Index(w.helpers, h)
-	if i < 0 {
-		i = len(w.helpers)
+// helper returns the index of the function that stands for an operation.
+func (w *rewriter) helper(h helper) uint32 {
+	i, ok := w.helperIndex[h]
+	if !ok {
+		i = uint32(len(w.m.Functions) + 1 + len(w.helpers))
 		w.helpers = append(w.helpers, h)
+		w.helperIndex[h] = i
 	}
-	return uint32(len(w.m.Functions) + 1 + i)
+	return i
 }
 
 // helperType is the type of the operation: destination, source or value, length.
 func (w *rewriter) helperType(h helper) FuncType {
+	if h.op == opCall {
+		return FuncType{}
+	}
 	second := I32
 	if h.op == opTableFill {
 		second = w.m.Tables[h.x].Type
@@ -73,6 +75,9 @@ const (
 //
 // A copy to higher places goes from the end, so that nothing is overwritten before it was read.
 func (w *rewriter) helperBody(h helper) []byte {
+	if h.op == opCall {
+		return append(appendU32([]byte{0, byte(opCall)}, h.x), byte(opEnd))
+	}
 	b := helperWriter{w: w, h: h}
 	b.bytes(1, 1, byte(I32)) // one local
 	b.get(localLength)

@@ -44,8 +44,11 @@ func (w *rewriter) code() []byte {
 		body = w.function(body[:0], p)
 		bodies = appendVector(bodies, body)
 	}
-	for i := 0; i < len(w.helpers); i++ {
-		bodies = appendVector(bodies, w.helperBody(w.helpers[i]))
+	if w.m.HasStart {
+		w.start = w.helper(helper{op: opCall, x: w.moved(w.m.Start)})
+	}
+	for _, h := range w.helpers {
+		bodies = appendVector(bodies, w.helperBody(h))
 	}
 	return append(appendU32(nil, uint32(n+len(w.helpers))), bodies...)
 }
@@ -105,9 +108,7 @@ func (w *rewriter) plan(i, size int) plan {
 		case in.imm == immLabel:
 			w.planner.jump(in.x)
 		case in.imm == immBrTable:
-			for label := range in.x + 1 {
-				w.planner.jump(label)
-			}
+			w.planner.jumpTable(in.x)
 		case in.op>>8 == prefixVector:
 			slot = vectorSlotBytes
 		}
@@ -196,7 +197,7 @@ func (w *rewriter) function(out []byte, p plan) []byte {
 		case in.imm == immFunc:
 			out = appendU32(append(out, byte(in.op)), w.moved(in.x))
 		case isBulk(in.op) && !isInline(in.op, length):
-			out = appendU32(append(out, byte(opCall)), w.helper(&in))
+			out = appendU32(append(out, byte(opCall)), w.helper(helper{op: in.op, x: in.x, y: in.y}))
 		default:
 			out = append(out, w.b[in.at:w.pos]...)
 		}

@@ -93,7 +93,7 @@ func (w *rewriter) exports() []byte {
 	w.out.Fuel = add("fuel", KindGlobal, w.fuelGlobal())
 	w.out.Depth = add("depth", KindGlobal, w.depthGlobal())
 	if w.m.HasStart {
-		w.out.Start = add("start", KindFunction, w.moved(w.m.Start))
+		w.out.Start = add("start", KindFunction, w.start)
 	}
 	out := appendU32(nil, uint32(n))
 	for _, e := range w.m.Exports {

@@ -4,166 +4,197 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"time"
+
+	"sluice/runtime/sandbox/memory"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/sys"
 )
 
-// Instance is one sandbox: a module with a memory of its own. It serves one call and is closed. It is not safe for
-// concurrent use.
-type Instance struct {
-	guest  api.Module
-	memory *limitedMemory
+// Limits bound what the calls of an instance may take.
+type Limits struct {
+	// Memory is how large the guest's memory may grow, in bytes.
+	Memory uint64
+	// CPU is how long a guest may compute in one call, without its waiting.
+	CPU time.Duration
 }
 
-// Instantiate makes a sandbox whose memory may grow to memoryLimit bytes. Nothing of the guest runs: neither _start
-// nor _initialize, only a start section where the module has one. The caller closes the instance.
-func (m *Module) Instantiate(ctx context.Context, memoryLimit uint64) (i *Instance, err error) {
-	i = &Instance{memory: &limitedMemory{limit: memoryLimit}}
-	defer func() {
-		if err != nil {
-			err = i.fault(ctx, err)
-			i.Close()
-			i = nil
+// Instance is one sandbox: a module with memory and globals of its own. It is not safe for concurrent use.
+type Instance struct {
+	module *Module
+	limits Limits
+	image  *Image // what it is put back to; nil for a first instance, which can't be
+	guest  api.Module
+	memory *memory.Memory // nil where the module has none
+
+	globals     []api.MutableGlobal // the guest's own
+	fuel, depth api.MutableGlobal
+	meter       meter
+
+	entry     entry
+	functions map[string]function
+	stack     [8]uint64 // parameters and results of most functions
+	results   []uint64
+}
+
+type function struct {
+	api.Function
+	slots int // the larger one of the numbers of parameters and results
+}
+
+// First makes an instance as its module says: data laid and start function run, but neither _start nor _initialize. host
+// is what HostOf returns to the functions that it calls. The error is a *Fault. The caller closes the instance.
+func (m *Module) First(ctx context.Context, host any, l Limits) (*Instance, error) {
+	i := &Instance{module: m, limits: l}
+	most := min(l.Memory, uint64(m.rewritten.MemoryMax)*PageSize)
+	err := i.instantiate(func() (*memory.Memory, error) { return memory.New(m.engine.mode, most, m.engine.budget) })
+	if err == nil {
+		err = i.layData()
+	}
+	if err == nil {
+		i.begin()
+		if start := m.rewritten.Start; start != "" {
+			err = i.Call(ctx, host, start)
 		}
-	}()
+	}
+	if err != nil {
+		f, ok := err.(*Fault)
+		if !ok {
+			f = i.fault(err)
+		}
+		i.Close()
+		return nil, f
+	}
+	return i, nil
+}
+
+// instantiate makes the engine's instance, over the memory that newMemory returns.
+func (i *Instance) instantiate(newMemory func() (*memory.Memory, error)) (err error) {
 	defer recovered(&err)
-	instantiation := experimental.WithMemoryAllocator(ctx, i.memory)
-	i.guest, err = m.engine.runtime.InstantiateModule(instantiation, m.compiled, anonymous)
-	return i, err
+	var memoryErr error
+	allocate := experimental.MemoryAllocatorFunc(func(uint64, uint64) experimental.LinearMemory {
+		if i.memory, memoryErr = newMemory(); memoryErr != nil {
+			panic(memoryErr) // the engine has no way to be told
+		}
+		return i.memory
+	})
+	ctx := experimental.WithMemoryAllocator(context.Background(), allocate)
+	i.guest, err = i.module.engine.runtime.InstantiateModule(ctx, i.module.compiled, anonymous)
+	if err != nil {
+		return err
+	}
+	r := &i.module.rewritten
+	for _, name := range r.Globals {
+		i.globals = append(i.globals, i.global(name))
+	}
+	i.fuel, i.depth = i.global(r.Fuel), i.global(r.Depth)
+	i.functions = make(map[string]function)
+	i.entry.instance = i
+	return nil
 }
 
 var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions()
 
-// Has says whether the guest exports a function of that name.
-func (i *Instance) Has(export string) bool { return i.guest.ExportedFunction(export) != nil }
-
-// Call runs an exported function. args are its parameters and results together, as api.Function.CallWithStack has it.
-// The error is a *Fault.
-func (i *Instance) Call(ctx context.Context, export string, stack ...uint64) (err error) {
-	defer func() {
-		if err != nil {
-			err = i.fault(ctx, err)
-		}
-	}()
-	defer recovered(&err)
-	f := i.guest.ExportedFunction(export)
-	if f == nil {
-		return fmt.Errorf("the module does not export %q", export)
-	}
-	return f.CallWithStack(ctx, stack)
+func (i *Instance) global(name string) api.MutableGlobal {
+	return i.guest.ExportedGlobal(name).(api.MutableGlobal)
 }
 
+// layData lays the active data segments, as instantiating the module that was rewritten would.
+func (i *Instance) layData() error {
+	for _, d := range i.module.rewritten.Data {
+		if m := i.guest.Memory(); m == nil || !m.Write(d.Offset, d.Bytes) {
+			return errors.New("out of bounds memory access: a data segment lies outside of the memory")
+		}
+	}
+	return nil
+}
+
+// entry is the context that the engine hands to host functions.
+type entry struct {
+	context.Context
+	instance *Instance
+	host     any
+}
+
+// HostOf returns what Instance.Call was given for its host functions. ctx is a host function's.
+func HostOf(ctx context.Context) any { return ctx.(*entry).host }
+
+// ContextOf returns the context of the call, which may be kept for as long as the call lasts and beyond. ctx is a host
+// function's.
+func ContextOf(ctx context.Context) context.Context { return ctx.(*entry).Context }
+
+// Waiting says that a host function is about to wait, and not to compute; the caller calls the function it returns when
+// it is done. ctx is the host function's.
+func Waiting(ctx context.Context) (done func()) { return ctx.(*entry).instance.wait() }
+
+// Has says whether the guest exports a function of that name.
+func (i *Instance) Has(export string) bool {
+	_, ok := i.function(export)
+	return ok
+}
+
+func (i *Instance) function(export string) (function, bool) {
+	f, ok := i.functions[export]
+	if !ok {
+		exported := i.guest.ExportedFunction(export)
+		if exported == nil {
+			return f, false
+		}
+		d := exported.Definition()
+		f = function{exported, max(len(d.ParamTypes()), len(d.ResultTypes()))}
+		i.functions[export] = f
+	}
+	return f, true
+}
+
+// Call runs an exported function. Its results are in Results. host is what HostOf returns to the functions it calls. The
+// error is a *Fault.
+func (i *Instance) Call(ctx context.Context, host any, export string, params ...uint64) error {
+	err := i.call(ctx, host, export, params)
+	if err == nil {
+		return nil
+	}
+	return i.fault(err)
+}
+
+func (i *Instance) call(ctx context.Context, host any, export string, params []uint64) (err error) {
+	f, ok := i.function(export)
+	if !ok {
+		return fmt.Errorf("the module does not export %q", export)
+	}
+	if err := ctx.Err(); err != nil {
+		return Interrupted{Cause: err}
+	}
+	i.results = append(i.stack[:0], params...)
+	for len(i.results) < f.slots {
+		i.results = append(i.results, 0)
+	}
+	defer recovered(&err)
+	i.entry.Context, i.entry.host = ctx, host
+	i.enter(ctx)
+	defer i.leave()
+	return f.CallWithStack(&i.entry, i.results)
+}
+
+// Results are the results of the last call that returned, valid until the next.
+func (i *Instance) Results() []uint64 { return i.results }
+
 // MemoryBytes is how large the guest's memory is, in bytes.
-func (i *Instance) MemoryBytes() uint64 { return uint64(len(i.memory.buf)) }
+func (i *Instance) MemoryBytes() uint64 {
+	if i.memory == nil {
+		return 0
+	}
+	return i.memory.Len()
+}
 
 // Close ends the sandbox and gives its memory back.
 func (i *Instance) Close() {
 	if i.guest != nil {
 		_ = i.guest.Close(context.Background())
 	}
-}
-
-// FaultKind is why a call into a guest did not return.
-type FaultKind int
-
-// The kinds of faults.
-const (
-	Trapped        FaultKind = iota // the guest trapped, or the engine failed
-	Exited                          // the guest ended itself with a status other than 0
-	OutOfMemory                     // the guest failed after its memory could not grow to what it asked for
-	OutOfStack                      // the guest called itself too deeply
-	OutOfTime                       // the context's deadline passed
-	Cancelled                       // the context was cancelled
-	ExitedNormally                  // the guest ended itself with status 0
-)
-
-// Fault is how a guest failed. A sandbox with a fault is not to be called again.
-type Fault struct {
-	Kind FaultKind
-	// Detail is for the connector's author. It can name functions of the guest, never values.
-	Detail string
-}
-
-func (f *Fault) Error() string { return f.Detail }
-
-// Exit, when a host function panics with it, unwinds the guest and ends its call: WASI's proc_exit. Instance.Call
-// returns it as a Fault.
-type Exit struct{ Status uint32 }
-
-func (e Exit) Error() string { return fmt.Sprintf("the guest exited with status %d", e.Status) }
-
-// Interrupted, when a host function panics with it, unwinds a guest whose context has ended while it waited in the
-// host.
-type Interrupted struct{ Cause error }
-
-func (e Interrupted) Error() string { return "interrupted: " + e.Cause.Error() }
-
-func (i *Instance) fault(ctx context.Context, err error) *Fault {
-	var exit Exit
-	var interrupted Interrupted
-	var closed *sys.ExitError
-	switch {
-	case errors.As(err, &exit) && exit.Status == 0:
-		return &Fault{Kind: ExitedNormally, Detail: exit.Error()}
-	case errors.As(err, &interrupted), errors.As(err, &closed):
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) || (closed != nil && closed.ExitCode() == sys.ExitCodeDeadlineExceeded) {
-			return &Fault{Kind: OutOfTime, Detail: "the deadline passed while the guest ran"}
-		}
-		return &Fault{Kind: Cancelled, Detail: "the call was cancelled while the guest ran"}
-	case i.memory.denied:
-		return &Fault{Kind: OutOfMemory, Detail: firstLine(err)}
-	case errors.As(err, &exit):
-		return &Fault{Kind: Exited, Detail: exit.Error()}
-	case isStackOverflow(err):
-		return &Fault{Kind: OutOfStack, Detail: firstLine(err)}
+	if i.memory != nil {
+		i.memory.Free()
 	}
-	return &Fault{Kind: Trapped, Detail: err.Error()}
 }
-
-// isStackOverflow finds the engine's error, which is not exported, wherever it is wrapped: the compiler returns it bare,
-// the interpreter with a stack trace, and both within another error where the start function failed.
-func isStackOverflow(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if err.Error() == "stack overflow" {
-			return true
-		}
-	}
-	return false
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
-
-// limitedMemory is a linear memory that does not grow past its limit, and remembers when it was asked to.
-type limitedMemory struct {
-	buf    []byte
-	limit  uint64
-	denied bool
-}
-
-// Allocate implements experimental.MemoryAllocator for the single memory that the gate lets a module have.
-func (m *limitedMemory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
-
-// Reallocate implements experimental.LinearMemory.
-func (m *limitedMemory) Reallocate(size uint64) []byte {
-	if size > m.limit {
-		m.denied = true
-		return nil
-	}
-	if size > uint64(cap(m.buf)) {
-		grown := make([]byte, size, min(m.limit, max(size, 2*uint64(cap(m.buf)))))
-		copy(grown, m.buf)
-		m.buf = grown
-	}
-	m.buf = m.buf[:size]
-	return m.buf
-}
-
-// Free implements experimental.LinearMemory.
-func (m *limitedMemory) Free() { m.buf = nil }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/runtime/module"
 	"sluice/runtime/sandbox/wasmtest"
 
 	"github.com/tetratelabs/wazero/api"
@@ -20,13 +21,14 @@ var testHost = HostModule{Name: "host", Functions: []HostFunction{
 		panic(Exit{Status: uint32(stack[0])})
 	}},
 	{Name: "wait", Func: func(ctx context.Context, _ api.Module, _ []uint64) {
+		defer Waiting(ctx)()
 		<-ctx.Done()
 		panic(Interrupted{Cause: ctx.Err()})
 	}},
 	{Name: "panic", Func: func(context.Context, api.Module, []uint64) { panic(errors.New("a host function failed")) }},
 	{Name: "nil", Func: func(context.Context, api.Module, []uint64) {
 		var none *Instance
-		none.memory.limit++ // a bug of ours
+		none.stack[0]++ // a bug of ours
 	}},
 }}
 
@@ -75,14 +77,37 @@ func engines(t *testing.T, run func(t *testing.T, e *Engine)) {
 	}
 }
 
-func compile(t testing.TB, e *Engine, wasm []byte) *Module {
+func compiled(t testing.TB, e *Engine, wasm []byte) *Module {
 	t.Helper()
-	m, err := e.Compile(context.Background(), wasm)
+	m, err := e.Compile(context.Background(), rewrite(t, wasm))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
 	return m
+}
+
+func rewrite(t testing.TB, wasm []byte) *module.Rewritten {
+	t.Helper()
+	m, err := module.Parse(wasm, module.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Rewrite()
+}
+
+// limits are those of a guest with so many bytes of memory.
+func limits(memory uint64) Limits { return Limits{Memory: memory, CPU: 10 * time.Second} }
+
+// first returns a first instance, closed at the end of the test.
+func first(t testing.TB, m *Module, memory uint64) *Instance {
+	t.Helper()
+	i, err := m.First(context.Background(), nil, limits(memory))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.Close)
+	return i
 }
 
 // soon is a context whose deadline passes while a test waits for it.

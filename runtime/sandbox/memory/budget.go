@@ -1,0 +1,45 @@
+package memory
+
+import "sync/atomic"
+
+// Budget bounds the bytes that all memories sharing it have grown by. It is safe for concurrent use, and a nil Budget
+// has no bound.
+type Budget struct {
+	total int64
+	used  atomic.Int64
+}
+
+// NewBudget returns a budget of so many bytes.
+func NewBudget(bytes uint64) *Budget {
+	return &Budget{total: int64(min(bytes, 1<<62))} // so that adding to what is used cannot overflow
+}
+
+// Used is how many bytes memories have grown by now.
+func (b *Budget) Used() uint64 {
+	if b == nil {
+		return 0
+	}
+	return uint64(b.used.Load())
+}
+
+// take returns false, and takes nothing, where less than n bytes are left.
+func (b *Budget) take(n uint64) bool {
+	if b == nil {
+		return true
+	}
+	for {
+		used := b.used.Load()
+		if used+int64(n) > b.total {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+int64(n)) {
+			return true
+		}
+	}
+}
+
+func (b *Budget) give(n uint64) {
+	if b != nil {
+		b.used.Add(-int64(n))
+	}
+}

@@ -1,0 +1,147 @@
+package sandbox
+
+import (
+	"context"
+	"time"
+
+	"sluice/runtime/module"
+	"sluice/runtime/sandbox/permits"
+
+	"github.com/tetratelabs/wazero/api"
+)
+
+// How much fuel a guest gets at a time, in units: about an instruction each. The next slice is larger or smaller by how
+// long the last one took, so that a checkpoint is met about every tenth of a millisecond, whatever the guest does. A
+// guest can't be interrupted in between, and Go's collector waits for it: the largest slice is what that may cost.
+const (
+	firstSlice    = 50_000
+	smallestSlice = 10_000
+	largestSlice  = 400_000
+
+	quickSlice   = 60 * time.Microsecond
+	slowSlice    = 300 * time.Microsecond
+	endlessSlice = 2 * time.Millisecond
+	// longestSlice is the most of a slice's time that counts as computing. What is beyond was spent waiting: the
+	// operating system or Go's scheduler had given the processor to somebody else.
+	longestSlice = 5 * time.Millisecond
+)
+
+// depthBytes is how much stack a guest may take, in bytes as the rewriter estimates them. After half of it the instance
+// is not used again: the engine keeps a stack as large as it ever was.
+const depthBytes = 2 << 20
+
+// meter is what a call has used.
+type meter struct {
+	deadline time.Time // of the context, 0 for none
+	resumed  time.Time // when the guest last went on
+	computed time.Duration
+	burst    time.Duration // computed since the guest last waited
+	slice    int32
+	spent    int64 // units of fuel, without the slice being used
+	deep     bool  // half of the stack was used
+	holder   permits.Holder
+}
+
+// meterModule is what rewritten modules import.
+var meterModule = HostModule{Name: module.ModuleMeter, Functions: []HostFunction{{
+	Name: module.FunctionCheckpoint,
+	Func: func(ctx context.Context, _ api.Module, _ []uint64) { ctx.(*entry).instance.checkpoint() },
+}}}
+
+// begin gives the guest what a call may use.
+func (i *Instance) begin() {
+	i.meter = meter{slice: firstSlice}
+	i.fuel.Set(firstSlice)
+	i.depth.Set(depthBytes / 2)
+}
+
+// Fuel is how many units of fuel the guest has used since it was in its first state: about an instruction each.
+func (i *Instance) Fuel() int64 {
+	return i.meter.spent + int64(i.meter.slice) - int64(int32(i.fuel.Get()))
+}
+
+// enter begins to count.
+func (i *Instance) enter(ctx context.Context) {
+	i.meter.deadline, _ = ctx.Deadline()
+	i.meter.resumed = time.Now()
+}
+
+// leave ends to count, however the call ended.
+func (i *Instance) leave() {
+	i.meter.count(time.Now())
+	i.meter.holder.Release()
+	i.entry.Context, i.entry.host = nil, nil
+}
+
+// count adds the time since the guest last went on, and returns it.
+func (m *meter) count(now time.Time) time.Duration {
+	took := now.Sub(m.resumed)
+	m.computed += min(took, longestSlice)
+	m.burst += min(took, longestSlice)
+	m.resumed = now
+	return took
+}
+
+// wait stops counting while a host function waits.
+func (i *Instance) wait() (done func()) {
+	i.meter.count(time.Now())
+	i.meter.holder.Release()
+	i.meter.burst = 0
+	return i.resume
+}
+
+func (i *Instance) resume() { i.meter.resumed = time.Now() }
+
+// checkpoint is where a guest that used up its slice of fuel, or its stack, comes by. It unwinds the guest by a panic
+// where the call is to end.
+func (i *Instance) checkpoint() {
+	if int32(i.depth.Get()) < 0 {
+		i.lendStack()
+	}
+	if int32(i.fuel.Get()) >= 0 {
+		return
+	}
+	m, ctx := &i.meter, i.entry.Context
+	now := time.Now()
+	took := m.count(now)
+	if !m.deadline.IsZero() && !now.Before(m.deadline) {
+		panic(Interrupted{Cause: context.DeadlineExceeded}) // where all processors compute, timers are late
+	}
+	if err := ctx.Err(); err != nil {
+		panic(Interrupted{Cause: err})
+	}
+	if m.computed > i.limits.CPU {
+		panic(errOutOfFuel)
+	}
+	if err := i.module.group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done()); err != nil {
+		if err == permits.ErrDeadline {
+			panic(Interrupted{Cause: context.DeadlineExceeded})
+		}
+		panic(Interrupted{Cause: context.Canceled})
+	}
+	m.spent = i.Fuel()
+	m.slice = nextSlice(m.slice, took)
+	i.fuel.Set(uint64(m.slice))
+	m.resumed = time.Now()
+}
+
+func nextSlice(slice int32, took time.Duration) int32 {
+	switch {
+	case took > endlessSlice:
+		return smallestSlice
+	case took > slowSlice:
+		return max(slice/2, smallestSlice)
+	case took < quickSlice:
+		return min(slice*2, largestSlice)
+	}
+	return slice
+}
+
+// lendStack lets the guest have the second half of its stack, once.
+func (i *Instance) lendStack() {
+	if i.meter.deep {
+		panic(errOutOfStack)
+	}
+	i.meter.deep = true
+	i.depth.Set(uint64(uint32(int32(i.depth.Get()) + depthBytes/2)))
+}
