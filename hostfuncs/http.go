@@ -2,6 +2,7 @@ package hostfuncs
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -48,61 +49,104 @@ func (c *Call) SendHTTP(ctx context.Context, head, body []byte) (respHead, respB
 }
 
 // parseRequestHead fills r with what a guest wrote; false where it is not a head at all: no JSON, a member that does not
-// exist, or no method or URL. Whether what they say can be sent is for the client to say.
+// exist, or no method or URL. Whether what they say can be sent is for the client to say. Nothing of head, which is the
+// guest's memory, is kept.
 func parseRequestHead(head []byte, r *egress.Request) bool {
-	ok, hasMethod, hasURL := true, false, false
-	err := rawjson.Members(head, headDepth, func(key, value []byte) error {
-		switch string(key) {
-		case "method":
-			r.Method, ok = stringOf(value, ok)
-			hasMethod = true
-		case "url":
-			r.URL, ok = stringOf(value, ok)
-			hasURL = true
-		case "headers":
-			r.Headers, ok = pairs(value, ok)
-		case "timeout_ms":
-			ms, err := strconv.ParseUint(string(value), 10, 31)
-			ok = ok && err == nil && ms > 0
-			r.Timeout = time.Duration(ms) * time.Millisecond
-		default:
-			ok = false
-		}
-		return nil
-	})
-	return err == nil && ok && hasMethod && hasURL
+	p := requestHead{r: r, raw: head, ok: true}
+	err := rawjson.Members(head, headDepth, p.member)
+	return err == nil && p.ok && p.hasMethod && p.hasURL
 }
 
 const headDepth = 4
 
-func stringOf(value []byte, ok bool) (string, bool) {
-	if rawjson.KindOf(value) != rawjson.String {
-		return "", false
+// requestHead is a request's head while it is read.
+type requestHead struct {
+	r   *egress.Request
+	raw []byte // the head in the guest's memory
+	// text is a copy of raw, made for the first string. Strings without escapes are parts of it.
+	text              string
+	ok                bool // nothing wrong was found
+	hasMethod, hasURL bool
+}
+
+func (p *requestHead) member(key, value []byte) error {
+	switch string(key) {
+	case "method":
+		p.r.Method, p.hasMethod = p.method(value), true
+	case "url":
+		p.r.URL, p.hasURL = p.stringOf(value), true
+	case "headers":
+		p.r.Headers = p.pairs(value)
+	case "timeout_ms":
+		ms, err := strconv.ParseUint(string(value), 10, 31)
+		p.ok = p.ok && err == nil && ms > 0
+		p.r.Timeout = time.Duration(ms) * time.Millisecond
+	default:
+		p.ok = false
 	}
-	return string(rawjson.Unquote(value)), ok
+	return nil
+}
+
+// method is stringOf without its copy for what most requests are.
+func (p *requestHead) method(value []byte) string {
+	switch string(value) {
+	case `"GET"`:
+		return http.MethodGet
+	case `"POST"`:
+		return http.MethodPost
+	}
+	return p.stringOf(value)
+}
+
+// sharedHead is how large a head may be for its strings to be parts of one copy, in bytes: whoever keeps one of them
+// keeps all of it.
+const sharedHead = 4 << 10
+
+func (p *requestHead) stringOf(value []byte) string {
+	if rawjson.KindOf(value) != rawjson.String {
+		p.ok = false
+		return ""
+	}
+	inner := rawjson.Unquote(value)
+	if len(p.raw) > sharedHead || len(inner) != len(value)-len(`""`) { // without its escapes it is a copy already
+		return string(inner)
+	}
+	if p.text == "" {
+		p.text = string(p.raw)
+	}
+	start := cap(p.raw) - cap(inner) // both end with the memory that they are slices of
+	return p.text[start : start+len(inner)]
 }
 
 // pairs reads [["name", "value"], …].
-func pairs(list []byte, ok bool) ([][2]string, bool) {
+func (p *requestHead) pairs(list []byte) [][2]string {
 	var out [][2]string
-	err := rawjson.Elements(list, headDepth, func(pair []byte) error {
-		var p [2]string
+	if err := rawjson.Elements(list, headDepth, func(pair []byte) error {
+		var h [2]string
 		n := 0
 		if err := rawjson.Elements(pair, headDepth, func(value []byte) error {
-			if n < 2 {
-				p[n], ok = stringOf(value, ok)
+			if n < len(h) {
+				h[n] = p.stringOf(value)
 			}
 			n++
 			return nil
 		}); err != nil {
 			return err
 		}
-		ok = ok && n == 2
-		out = append(out, p)
+		p.ok = p.ok && n == len(h)
+		if out == nil {
+			out = make([][2]string, 0, usualHeaders)
+		}
+		out = append(out, h)
 		return nil
-	})
-	return out, ok && err == nil
+	}); err != nil {
+		p.ok = false
+	}
+	return out
 }
+
+// usualHeaders is for how many headers room is made at first.
+const usualHeaders = 8
 
 func appendResponseHead(dst []byte, r *egress.Response) []byte {
 	dst = append(dst, `{"status":`...)

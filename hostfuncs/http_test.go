@@ -49,6 +49,9 @@ func TestCall_SendHTTP_Head(t *testing.T) {
 		{`{` + get + `,"headers":[["a","b"],["a",""],["","\n"]]}`, with(func(r *egress.Request) {
 			r.Headers = [][2]string{{"a", "b"}, {"a", ""}, {"", "\n"}}
 		})},
+		{`{` + get + `,"headers":[["\u0061","` + strings.Repeat("b", 8<<10) + `"],["c","d"]]}`, with(func(r *egress.Request) {
+			r.Headers = [][2]string{{"a", strings.Repeat("b", 8<<10)}, {"c", "d"}}
+		})},
 		{`{` + get + `,"timeout_ms":1}`, with(func(r *egress.Request) { r.Timeout = time.Millisecond })},
 		{`{` + get + `,"timeout_ms":2147483647}`, with(func(r *egress.Request) { r.Timeout = 2147483647 * time.Millisecond })},
 		{``, nil}, {`null`, nil}, {`[]`, nil}, {`{`, nil}, {`{}`, nil}, {`{` + get + `} x`, nil},
@@ -71,7 +74,10 @@ func TestCall_SendHTTP_Head(t *testing.T) {
 	for _, tc := range tests {
 		d := &doer{response: &egress.Response{Status: 200}}
 		c := Call{HTTP: d}
-		_, _, errno, err := c.SendHTTP(context.Background(), []byte(tc.head), nil)
+		memory := []byte("before " + tc.head + " behind") // the head is a part of the guest's
+		head := memory[len("before "):][:len(tc.head)]
+		_, _, errno, err := c.SendHTTP(context.Background(), head, nil)
+		clear(memory)
 		switch {
 		case err != nil:
 			t.Errorf("%s: %v", tc.head, err)

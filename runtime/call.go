@@ -44,11 +44,17 @@ func (r *Runtime) Execute(ctx context.Context, cmd *Command, call *Call) (*envel
 		return nil, envelope.Fail(envelope.ConnectorUnavailable,
 			fmt.Sprintf("The connector %q can't be served; its operator finds the reason in the log and by `sluice list`.", c.name))
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.limits.Deadline)
+	deadline := time.Now().Add(c.limits.Deadline)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	// Most callers' contexts never end, so that the runtime's is the one to derive from.
+	calling, cancel := context.WithDeadline(r.running, deadline)
 	defer cancel()
-	stop := context.AfterFunc(r.running, cancel)
-	defer stop()
-	return r.run(ctx, cmd, call)
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, cancel)()
+	}
+	return r.run(calling, cmd, call)
 }
 
 // acquire claims the connector of a command for a call. Where that version went out of service since it was looked up,

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -34,5 +35,27 @@ func TestAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(1000, tt.run); n != 0 {
 			t.Errorf("%s: %v allocations", tt.name, n)
 		}
+	}
+}
+
+// TestClient_Allocations: a request with everything that is checked allocates no more than one of a plain http.Client.
+// Both figures hold what the service in the test allocates.
+func TestClient_Allocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector makes pools forget")
+	}
+	server := newRawServer(t, answering(benchmarkAnswer+strings.Repeat("x", 300), true))
+	client, plain := newClient(t, nil), newPlain(t)
+	count := func(get func() error) float64 {
+		return testing.AllocsPerRun(300, func() {
+			if err := get(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	theirs := count(func() error { return getPlainly(plain, server.url) })
+	ours := count(func() error { return getByClient(client, server.url) })
+	if ours > theirs {
+		t.Errorf("%v allocations, %v by a plain http.Client", ours, theirs)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -140,23 +141,23 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
 	if !validMethod(r.Method) {
 		return nil, invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
 	}
-	u, err := ParseURL(r.URL)
-	if err != nil {
+	e := &exchange{client: c, call: ctx}
+	var err error
+	if e.url, err = ParseURL(r.URL); err != nil {
 		return nil, invalid(FieldURL, err.Error())
 	}
 	header, invalidHeader := c.makeHeader(r.Headers)
 	if invalidHeader != nil {
 		return nil, invalidHeader
 	}
-	allowance, err := c.config.Policy.Match(&u)
+	allowance, err := c.config.Policy.Match(&e.url)
 	if err != nil {
-		return nil, c.denied(&u, err)
+		return nil, c.denied(&e.url, err)
 	}
 	timeout := r.Timeout
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
-	e := exchange{client: c, call: ctx, url: &u}
 	return e.run(allowance, r, header, timeout)
 }
 
@@ -193,11 +194,15 @@ func (c *Client) transport(a *Allowance) *http.Transport {
 	return t
 }
 
-// exchange is one request on its way. It outlives Do where a connection attempt does.
+// exchange is one request on its way, with what belongs to it in one piece of memory. It outlives Do where a connection
+// attempt, or the writing of a body, does.
 type exchange struct {
 	client    *Client
 	call      context.Context // ends the call
-	url       *URL
+	url       URL
+	target    url.URL  // url as net/http takes it
+	body      lentBody // the request's, if there is one
+	wire      boundedReader
 	trace     httptrace.ClientTrace
 	connected atomic.Bool // the request has a connection, TLS included
 }
@@ -210,12 +215,11 @@ func (e *exchange) run(a *Allowance, r *Request, header http.Header, timeout tim
 	e.trace.GetConn = func(string) { e.connected.Store(false) }
 	e.trace.GotConn = func(httptrace.GotConnInfo) { e.connected.Store(true) }
 
-	var body *lentBody
 	if len(r.Body) > 0 {
-		body = &lentBody{data: r.Body}
-		defer body.takeBack()
+		e.body.data = r.Body
+		defer e.body.takeBack()
 	}
-	request, invalidURL := makeRequest(httptrace.WithClientTrace(ctx, &e.trace), r.Method, e.url, header, body)
+	request, invalidURL := e.makeRequest(httptrace.WithClientTrace(ctx, &e.trace), r.Method, header)
 	if invalidURL != nil {
 		return nil, invalidURL
 	}
@@ -227,7 +231,7 @@ func (e *exchange) run(a *Allowance, r *Request, header http.Header, timeout tim
 	if response.StatusCode < 200 {
 		return nil, &Error{Code: CodeProtocol, Message: e.url.host + " answered with a status that ends no request"}
 	}
-	content, err := readBody(response, r.Method, c.config.ResponseLimit)
+	content, err := e.readBody(response, r.Method, c.config.ResponseLimit)
 	if err != nil {
 		return nil, e.bodyError(ctx, err)
 	}

@@ -38,7 +38,7 @@ func (e *exchange) roundTripError(ctx context.Context, err error) *Error {
 	host := e.url.host
 	switch {
 	case errors.As(err, &denial):
-		return e.client.denied(e.url, denial)
+		return e.client.denied(&e.url, denial)
 	case errors.Is(err, errNoSocket):
 		return &Error{Code: CodeOverloaded, Message: "no socket is left for this call: try again later"}
 	case errors.As(err, &dial):

@@ -88,17 +88,17 @@ func holdsControl(value string) bool {
 	return false
 }
 
-// makeRequest builds what the transport takes. A nil body is none.
-func makeRequest(ctx context.Context, method string, u *URL, header http.Header, body *lentBody) (*http.Request, *Error) {
-	target := &url.URL{Scheme: u.Scheme(), Host: u.authority}
-	if !setTarget(target, u) {
+// makeRequest builds what the transport takes.
+func (e *exchange) makeRequest(ctx context.Context, method string, header http.Header) (*http.Request, *Error) {
+	e.target.Scheme, e.target.Host = e.url.Scheme(), e.url.authority
+	if !setTarget(&e.target, &e.url) {
 		return nil, invalid(FieldURL, errURLPathStart.Error())
 	}
 	request := http.Request{
-		Method: method, URL: target, Host: u.authority, Header: header,
+		Method: method, URL: &e.target, Host: e.url.authority, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if body != nil {
+	if body := &e.body; len(body.data) > 0 {
 		request.ContentLength = int64(len(body.data))
 		request.Body = &bodyReader{lent: body}
 		request.GetBody = func() (io.ReadCloser, error) { return &bodyReader{lent: body}, nil }

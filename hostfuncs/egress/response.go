@@ -22,14 +22,15 @@ const (
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // readBody reads the whole body, decoded, to its end, so that the connection can be used again.
-func readBody(response *http.Response, method string, limit int) ([]byte, error) {
+func (e *exchange) readBody(response *http.Response, method string, limit int) ([]byte, error) {
 	if method == http.MethodHead || response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
 		return nil, nil
 	}
 	if response.ContentLength > int64(limit) {
 		return nil, errTooLarge
 	}
-	wire := &boundedReader{src: response.Body, left: limit}
+	wire := &e.wire
+	wire.src, wire.left = response.Body, limit
 	layers, err := contentEncodings(response.Header["Content-Encoding"])
 	if err != nil {
 		return nil, err

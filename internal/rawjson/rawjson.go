@@ -245,7 +245,7 @@ func (s *scanner) array(i int, visit func(value []byte) error) (int, error) {
 
 // str returns the index after the string whose opening quote is at i.
 func (s *scanner) str(i int) (int, error) {
-	for i++; i < len(s.b); {
+	for i = plain(s.b, i+1); i < len(s.b); i = plain(s.b, i) {
 		switch c := s.b[i]; {
 		case c == '"':
 			return i + 1, nil
@@ -257,8 +257,6 @@ func (s *scanner) str(i int) (int, error) {
 			i += n
 		case c < 0x20:
 			return i, s.fail(i, "a control character in a string")
-		case c < utf8.RuneSelf:
-			i++
 		default:
 			r, n := utf8.DecodeRune(s.b[i:])
 			if r == utf8.RuneError && n == 1 {

@@ -1,6 +1,7 @@
 package rawjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -139,6 +140,37 @@ func TestNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { _ = Members(text, MaxDepth, visit) }); n != 0 {
 		t.Errorf("Members allocates %v times", n)
 	}
+	room, long := make([]byte, 0, 4096), []byte(strings.Repeat("é\n\xff\u2028 and more", 40))
+	if n := testing.AllocsPerRun(100, func() { _ = AppendString(room, long) }); n != 0 {
+		t.Errorf("AppendString allocates %v times", n)
+	}
+}
+
+// TestPlain puts every byte at every place of a text that is long enough for each way of looking.
+func TestPlain(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for c := range 256 {
+				text := bytes.Repeat([]byte{'a'}, length)
+				text[at] = byte(c)
+				want := length
+				if c < 0x20 || c == '"' || c == '\\' || c >= 0x80 {
+					want = at
+				}
+				for from := range at + 1 {
+					if got := plain(text, from); got != want || plain(string(text), from) != want {
+						t.Fatalf("plain(%q, %d) = %d, want %d", text, from, got, want)
+					}
+				}
+				if at+1 < length { // what a byte does to those above it
+					text[at+1] = '"'
+					if got := plain(text, 0); got != min(want, at+1) {
+						t.Fatalf("plain(%q) = %d, want %d", text, got, min(want, at+1))
+					}
+				}
+			}
+		}
+	}
 }
 
 // FuzzValue compares every verdict, and every string, with encoding/json's.
@@ -161,6 +193,9 @@ func FuzzValue(f *testing.F) {
 			}
 			if got := string(Unquote(value)); got != want {
 				t.Fatalf("Unquote = %q, want %q", got, want)
+			}
+			if a, b := AppendString(nil, want), AppendString(nil, []byte(want)); !bytes.Equal(a, b) {
+				t.Fatalf("AppendString writes %s and %s", a, b)
 			}
 			var again string
 			if err := json.Unmarshal(AppendString(nil, want), &again); err != nil || again != want {

@@ -18,7 +18,7 @@ type Answer struct {
 	HTTPStatus int
 	// Mimetype is the media type of Body, never empty.
 	Mimetype string
-	// Headers is a JSON object as the connector wrote it, or nil.
+	// Headers is a JSON object as the connector wrote it, or nil. It is not to be changed.
 	Headers []byte
 	// Body is the body's bytes: strict JSON text, UTF-8 if Text, anything if Bare.
 	Body []byte
@@ -42,7 +42,7 @@ func (a *Answer) AppendV2(dst []byte) []byte {
 	dst = append(dst, `{"command_response":{"body":`...)
 	switch {
 	case a.Text:
-		dst = rawjson.AppendString(dst, string(a.Body))
+		dst = rawjson.AppendString(dst, a.Body)
 	case len(a.Body) == 0:
 		dst = append(dst, "null"...)
 	default:

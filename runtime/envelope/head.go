@@ -1,19 +1,19 @@
 package envelope
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"sluice/internal/rawjson"
 )
 
-// Parse makes an answer of what a guest gave: the head, as the native ABI describes it, and the body. It takes
-// ownership of body. The error is for the connector's author: it names the member and never quotes the guest.
+// Parse makes an answer of what a guest gave: the head, as the native ABI describes it, and the body. It keeps nothing
+// of head and takes ownership of body. The error is for the connector's author: it names the member and never quotes the guest.
 func Parse(head, body []byte) (*Answer, error) {
 	a := &Answer{Mimetype: DefaultMimetype, Body: body}
 	err := rawjson.Members(head, headDepth, func(key, value []byte) error {
-		if why := a.setMember(string(key), value); why != "" {
+		if why := a.setMember(key, value); why != "" {
 			return fmt.Errorf("the answer's head: %s", why)
 		}
 		return nil
@@ -33,8 +33,11 @@ func Parse(head, body []byte) (*Answer, error) {
 // headDepth bounds the nesting of the head, in which only "headers" may hold anything deep.
 const headDepth = 16
 
-func (a *Answer) setMember(key string, value []byte) (why string) {
-	switch key {
+// emptyObject is what most connectors say of headers, and is written once.
+var emptyObject = []byte("{}")
+
+func (a *Answer) setMember(key, value []byte) (why string) {
+	switch string(key) {
 	case "http_status":
 		n, ok := status(value)
 		if !ok {
@@ -43,21 +46,26 @@ func (a *Answer) setMember(key string, value []byte) (why string) {
 		a.HTTPStatus = n
 	case "mimetype":
 		s, ok := text(value)
-		if !ok || s == "" || !printable(s) {
+		if !ok || len(s) == 0 || !printable(s) {
 			return `"mimetype" must be a media type such as "application/json"`
 		}
-		a.Mimetype = s
+		if string(s) == DefaultMimetype {
+			a.Mimetype = DefaultMimetype
+		} else {
+			a.Mimetype = string(s)
+		}
 	case "headers":
 		if rawjson.KindOf(value) != rawjson.Object {
 			return `"headers" must be an object`
 		}
-		a.Headers = append([]byte(nil), value...)
+		if a.Headers = emptyObject; string(value) != "{}" {
+			a.Headers = bytes.Clone(value)
+		}
 	case "body":
 		s, _ := text(value)
-		if s != "json" && s != "text" {
+		if a.Text = string(s) == "text"; !a.Text && string(s) != "json" {
 			return `"body" must be "json" or "text"`
 		}
-		a.Text = s == "text"
 	case "error":
 		return a.setError(value)
 	case "response":
@@ -79,9 +87,9 @@ func (a *Answer) setError(value []byte) (why string) {
 		s, ok := text(value)
 		switch k := string(key); {
 		case k == "code" && ok:
-			e.Code = s
+			e.Code = string(s)
 		case k == "message" && ok:
-			e.Message, hasMessage = s, true
+			e.Message, hasMessage = string(s), true
 		default:
 			return rawjson.ErrNotObject
 		}
@@ -110,11 +118,12 @@ func (a *Answer) setBare(value []byte) (why string) {
 	return ""
 }
 
-func text(value []byte) (string, bool) {
+// text is the text of a JSON string. It aliases value where it can.
+func text(value []byte) ([]byte, bool) {
 	if rawjson.KindOf(value) != rawjson.String {
-		return "", false
+		return nil, false
 	}
-	return string(rawjson.Unquote(value)), true
+	return rawjson.Unquote(value), true
 }
 
 func status(value []byte) (int, bool) {
@@ -123,6 +132,11 @@ func status(value []byte) (int, bool) {
 }
 
 // printable says whether s can stand in a header's value.
-func printable(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e }) < 0
+func printable(s []byte) bool {
+	for _, c := range s {
+		if c < 0x20 || c > 0x7e {
+			return false
+		}
+	}
+	return true
 }

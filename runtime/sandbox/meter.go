@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sluice/runtime/module"
@@ -35,7 +36,7 @@ type meter struct {
 	deadline time.Time // of the context, 0 for none
 	resumed  time.Time // when the guest last went on
 	computed time.Duration
-	burst    time.Duration // computed since the guest last waited
+	burst    time.Duration // computed of late: since the call began, less what the guest waited meanwhile
 	slice    int32
 	spent    int64 // units of fuel, without the slice being used
 	deep     bool  // half of the stack was used
@@ -63,6 +64,7 @@ func (i *Instance) Fuel() int64 {
 // enter begins to count.
 func (i *Instance) enter(ctx context.Context) {
 	i.meter.deadline, _ = ctx.Deadline()
+	i.meter.burst = 0
 	i.meter.resumed = time.Now()
 }
 
@@ -86,11 +88,16 @@ func (m *meter) count(now time.Time) time.Duration {
 func (i *Instance) wait() (done func()) {
 	i.meter.count(time.Now())
 	i.meter.holder.Release()
-	i.meter.burst = 0
 	return i.resume
 }
 
-func (i *Instance) resume() { i.meter.resumed = time.Now() }
+// resume goes on counting. A guest that waited for as long as it had computed is as good as one that begins; naps of no
+// length gain it nothing.
+func (i *Instance) resume() {
+	now := time.Now()
+	i.meter.burst = max(i.meter.burst-now.Sub(i.meter.resumed), 0)
+	i.meter.resumed = now
+}
 
 // checkpoint is where a guest that used up its slice of fuel, or its stack, comes by. It unwinds the guest by a panic
 // where the call is to end.
@@ -113,11 +120,13 @@ func (i *Instance) checkpoint() {
 	if m.computed > i.limits.CPU {
 		panic(errOutOfFuel)
 	}
-	if err := i.module.group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done()); err != nil {
-		if err == permits.ErrDeadline {
+	if group := i.module.group; !group.MayGoOn(&m.holder, m.burst) {
+		// Only a call that has to wait needs the channel, which a context makes when it is asked.
+		if err := group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done()); errors.Is(err, permits.ErrDeadline) {
 			panic(Interrupted{Cause: context.DeadlineExceeded})
+		} else if err != nil {
+			panic(Interrupted{Cause: context.Canceled})
 		}
-		panic(Interrupted{Cause: context.Canceled})
 	}
 	m.spent = i.Fuel()
 	m.slice = nextSlice(m.slice, took)

@@ -87,13 +87,13 @@ func (s *Server) adminInstall(ctx *fasthttp.RequestCtx) {
 		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be a module, with Content-Type: "+contentWasm+".")
 		return
 	}
-	body, done, err := s.readBody(ctx)
+	body, taken, err := s.readBody(ctx, nil)
 	var failure *envelope.Failure
 	if errors.As(err, &failure) {
 		s.refuse(ctx, failure.Code.Status(), string(failure.Code), failure.Message)
 		return
 	}
-	defer done()
+	defer s.bodies.give(taken)
 	c, changed, err := s.config.Runtime.Install(context.Background(), body, string(ctx.QueryArgs().Peek("replace")) == "true")
 	if err != nil {
 		s.refused(ctx, "install", "", err)

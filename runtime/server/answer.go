@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sluice/internal/codec"
 	"sluice/runtime/envelope"
@@ -26,7 +27,8 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, f *envelope.Failure) {
 		seconds := int((f.RetryAfter + time.Second - 1) / time.Second)
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
-	ctx.SetBody(envelope.AppendDispatch(nil, f.Code.Public(), f.Message))
+	room := ctx.Response.SwapBody(nil)
+	ctx.Response.SwapBody(envelope.AppendDispatch(room[:0], f.Code.Public(), f.Message))
 }
 
 // refuse answers a management request that was refused.
@@ -68,20 +70,24 @@ func (s *Server) readError(ctx *fasthttp.RequestCtx, err error) {
 // badFraming says what in a request two servers may read differently, or "". What fasthttp refuses by itself (several
 // lengths, Transfer-Encoding in HTTP/1.0, unknown encodings) does not come here.
 func badFraming(h *fasthttp.RequestHeader) string {
-	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
+	switch string(h.Protocol()) {
+	case "HTTP/1.1", "HTTP/1.0":
+	default:
 		return "The request's version of HTTP is neither 1.1 nor 1.0. Send one of these."
 	}
 	var length, encoding bool
-	for line := range bytes.Lines(h.RawHeaders()) {
+	for rest := h.RawHeaders(); len(rest) > 0; {
+		line := rest[:bytes.IndexByte(rest, '\n')+1]
 		if string(line) == "\r\n" {
 			break
 		}
-		name, _, _ := bytes.Cut(line, []byte(":"))
-		if !isToken(name) || !bytes.HasSuffix(line, []byte("\r\n")) {
+		name := token(line)
+		if len(name) == 0 || line[len(name)] != ':' || !bytes.HasSuffix(line, []byte("\r\n")) {
 			return "A header's name has characters that it can't have, or a line is folded or ends without a carriage return. Send each header on a line of its own."
 		}
 		length = length || bytes.EqualFold(name, []byte(fasthttp.HeaderContentLength))
 		encoding = encoding || bytes.EqualFold(name, []byte(fasthttp.HeaderTransferEncoding))
+		rest = rest[len(line):]
 	}
 	if length && encoding {
 		return "The request has both Content-Length and Transfer-Encoding. Send one of them."
@@ -89,14 +95,23 @@ func badFraming(h *fasthttp.RequestHeader) string {
 	return ""
 }
 
-// isToken says whether a header may have the name.
+// token is the name that a header's line begins with, as far as a name may go.
 //
 // https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
-func isToken(name []byte) bool {
-	for _, c := range name {
-		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
+func token(line []byte) []byte {
+	for i, c := range line {
+		if !tokenBytes[c] {
+			return line[:i]
 		}
 	}
-	return len(name) > 0
+	return nil
 }
+
+// tokenBytes is read only.
+var tokenBytes = func() (table [256]bool) {
+	for c := range table {
+		letter, digit := c|0x20 >= 'a' && c|0x20 <= 'z', c >= '0' && c <= '9'
+		table[c] = letter || digit || c < utf8.RuneSelf && strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c))
+	}
+	return table
+}()

@@ -123,7 +123,7 @@ func sameOrigin(h *fasthttp.RequestHeader) bool {
 func (s *Server) originAllowed(ctx *fasthttp.RequestCtx) bool {
 	h := &ctx.Request.Header
 	origin := h.Peek(fasthttp.HeaderOrigin)
-	return len(origin) == 0 || s.ownPage(h) || isSpiff(string(ctx.Path())) && s.corsAllows(string(origin))
+	return len(origin) == 0 || s.ownPage(h) || isSpiff(ctx.Path()) && s.corsAllows(string(origin))
 }
 
 func (s *Server) corsAllows(origin string) bool {

@@ -29,65 +29,63 @@ func (b *budget) take(n int64) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
-// readPiece is how much memory is set aside for a body at first, in bytes; what arrives beyond it earns more.
-const readPiece = 256 << 10
+// These are how much memory is set aside for a body at first, in bytes, where its length is announced and where it is
+// not; what arrives beyond it earns more.
+const (
+	announcedPiece = 256 << 10
+	chunkedPiece   = 4 << 10
+)
 
-// readBody reads a request's body within the limits. The caller calls done when it needs the body no more.
-func (s *Server) readBody(ctx *fasthttp.RequestCtx) (body []byte, done func(), err error) {
+// readBody reads a request's body within the limits, into room where that is large enough. The caller gives taken back
+// to s.bodies when it needs the body no more; it is 0 where there is an error.
+func (s *Server) readBody(ctx *fasthttp.RequestCtx, room []byte) (body []byte, taken int64, err error) {
 	length := int64(ctx.Request.Header.ContentLength())
 	stream := ctx.RequestBodyStream()
+	most, piece := length, int64(announcedPiece)
 	switch {
 	case length > s.config.BodyMax:
-		return nil, nil, bodyTooLarge(s.config.BodyMax)
+		return nil, 0, bodyTooLarge(s.config.BodyMax)
 	case stream == nil:
-		return nil, func() {}, nil
+		return nil, 0, nil
 	case length < 0:
-		return s.readUpTo(stream, s.config.BodyMax+1, func(n int64) error {
-			if n > s.config.BodyMax {
-				return bodyTooLarge(s.config.BodyMax)
-			}
-			if ended(ctx.Conn()) {
-				return bodyCutOff(io.ErrUnexpectedEOF)
-			}
-			return nil
-		})
+		most, piece = s.config.BodyMax+1, chunkedPiece
 	}
-	return s.readUpTo(stream, length, func(n int64) error {
-		if n < length {
-			return bodyCutOff(io.ErrUnexpectedEOF)
-		}
-		return nil
-	})
+	body, taken, err = s.readUpTo(stream, room, most, piece)
+	switch n := int64(len(body)); {
+	case err != nil:
+	case n > s.config.BodyMax:
+		err = bodyTooLarge(s.config.BodyMax)
+	case length < 0 && ended(ctx.Conn()), n < length:
+		err = bodyCutOff(io.ErrUnexpectedEOF)
+	default:
+		return body, taken, nil
+	}
+	s.bodies.give(taken)
+	return nil, 0, err
 }
 
-// readUpTo reads a stream to its end or until it has given most bytes, and then asks whether that many are well. Memory
-// is taken from the budget as bytes arrive: who only announces a large body must not keep others from sending theirs.
-func (s *Server) readUpTo(stream io.Reader, most int64, well func(n int64) error) (body []byte, done func(), err error) {
-	var taken int64
-	defer func() {
-		if err != nil {
-			s.bodies.give(taken)
-		}
-	}()
+// readUpTo reads a stream to its end or until it has given most bytes. Memory is taken from the budget as bytes arrive,
+// piece at first: who only announces a large body must not keep others from sending theirs.
+func (s *Server) readUpTo(stream io.Reader, room []byte, most, piece int64) (body []byte, taken int64, err error) {
+	body = room[:0]
 	for {
 		if n := int64(len(body)); n == taken && n < most {
-			grown := min(max(readPiece, 2*taken), most)
+			grown := min(max(piece, 2*taken), most)
 			if !s.bodies.take(grown - taken) {
-				return nil, nil, bodiesFull()
+				return nil, taken, bodiesFull()
 			}
 			taken = grown
-			body = append(make([]byte, 0, grown), body...)
+			if int64(cap(body)) < grown {
+				body = append(make([]byte, 0, grown), body...)
+			}
 		}
 		n, err := stream.Read(body[len(body):taken])
 		body = body[:len(body)+n]
 		switch {
 		case err == io.EOF, err == nil && int64(len(body)) == most:
-			if err := well(int64(len(body))); err != nil {
-				return nil, nil, err
-			}
-			return body, func() { s.bodies.give(taken) }, nil
+			return body, taken, nil
 		case err != nil:
-			return nil, nil, bodyCutOff(err)
+			return nil, taken, bodyCutOff(err)
 		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 )
 
 // coerce makes a value, which is not null, one of the declared type, as JSON text; false where the type can't take it.
-// Models quote numbers and mean by truth what Python does.
-func coerce(t manifest.Type, value []byte) ([]byte, bool) {
+// Models quote numbers and mean by truth what Python does. The result may be value itself, end *room, to which is
+// appended, or be shared: it is not to be changed.
+func coerce(t manifest.Type, value []byte, room *[]byte) ([]byte, bool) {
 	kind := rawjson.KindOf(value)
 	switch t {
 	case manifest.TypeString:
@@ -18,7 +19,9 @@ func coerce(t manifest.Type, value []byte) ([]byte, bool) {
 		case rawjson.String:
 			return value, true
 		case rawjson.Number, rawjson.Bool:
-			return rawjson.AppendString(make([]byte, 0, len(value)+2), string(value)), true
+			start := len(*room)
+			*room = rawjson.AppendString(*room, value)
+			return (*room)[start:], true
 		}
 		return nil, false
 	case manifest.TypeInt:
@@ -30,10 +33,16 @@ func coerce(t manifest.Type, value []byte) ([]byte, bool) {
 		}
 		return nil, false
 	case manifest.TypeBool:
-		return strconv.AppendBool(nil, truth(kind, value)), true
+		if truth(kind, value) {
+			return jsonTrue, true
+		}
+		return jsonFalse, true
 	}
 	return value, true
 }
+
+// What is sent most often is written once.
+var jsonTrue, jsonFalse, jsonZero = []byte("true"), []byte("false"), []byte("0")
 
 // truth is Python's bool().
 func truth(kind rawjson.Kind, value []byte) bool {
@@ -58,7 +67,7 @@ const maxDigits = 400
 func integer(number []byte) ([]byte, bool) {
 	if !bytes.ContainsAny(number, ".eE") {
 		if string(number) == "-0" {
-			return []byte("0"), true
+			return jsonZero, true
 		}
 		return number, true
 	}
@@ -75,7 +84,7 @@ func integer(number []byte) ([]byte, bool) {
 	digits := append(bytes.Clone(whole), fraction...)
 	point := len(whole) + exponent // where the decimal point stands in digits
 	if zeros := bytes.Trim(digits, "0"); len(zeros) == 0 {
-		return []byte("0"), true
+		return jsonZero, true
 	}
 	if point < 0 || point > maxDigits {
 		return nil, false
@@ -110,7 +119,7 @@ func signed(sign byte, digits []byte) []byte {
 	digits = bytes.TrimLeft(digits, "0")
 	switch {
 	case len(digits) == 0:
-		return []byte("0")
+		return jsonZero
 	case sign == '-':
 		return append([]byte("-"), digits...)
 	}

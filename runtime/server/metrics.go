@@ -3,8 +3,6 @@ package server
 import (
 	"time"
 
-	"sluice/runtime"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -47,13 +45,33 @@ func newMetrics(bodies func() float64) *metrics {
 }
 
 // observe counts one call. cmd is nil where there was no such command.
-func (m *metrics) observe(cmd *runtime.Command, outcome string, took time.Duration) {
+func (m *metrics) observe(cmd *command, outcome string, took time.Duration) {
 	if cmd == nil {
 		m.calls.WithLabelValues("", "", outcome).Inc()
 		return
 	}
-	m.calls.WithLabelValues(cmd.Connector(), cmd.Spec.Name, outcome).Inc()
-	m.seconds.WithLabelValues(cmd.Connector(), cmd.Spec.Name).Observe(took.Seconds())
+	m.counter(cmd, outcome).Inc()
+	seconds := cmd.seconds.Load()
+	if seconds == nil {
+		o := m.seconds.WithLabelValues(cmd.Connector(), cmd.Spec.Name)
+		seconds = &o
+		cmd.seconds.Store(seconds)
+	}
+	(*seconds).Observe(took.Seconds())
+}
+
+// counter finds where an outcome of a command is counted. That of most calls is remembered.
+func (m *metrics) counter(cmd *command, outcome string) prometheus.Counter {
+	if outcome != outcomeOK {
+		return m.calls.WithLabelValues(cmd.Connector(), cmd.Spec.Name, outcome)
+	}
+	counter := cmd.ok.Load()
+	if counter == nil {
+		c := m.calls.WithLabelValues(cmd.Connector(), cmd.Spec.Name, outcome)
+		counter = &c
+		cmd.ok.Store(counter)
+	}
+	return *counter
 }
 
 func (s *Server) showMetrics(ctx *fasthttp.RequestCtx) { s.metrics.page(ctx) }

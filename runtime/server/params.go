@@ -1,9 +1,9 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sluice/internal/rawjson"
@@ -15,16 +15,6 @@ import (
 // reserved begins the names that belong to the protocol and are never parameters.
 const reserved = "spiff__"
 
-// bound is a request's body after its parameters were held against a command's.
-type bound struct {
-	call    runtime.Call
-	members []member
-	// seen finds members by name where there are so many that looking through them would take long.
-	seen map[string]int
-}
-
-type member struct{ name, value []byte }
-
 // maxMembers bounds how many parameters a body may have: each costs more memory than the bytes of a short one.
 const maxMembers = 10_000
 
@@ -33,40 +23,44 @@ var errTooManyMembers = envelope.Fail(envelope.InvalidBody, "The body has more t
 // manyMembers is where members are found by a map instead of one by one.
 const manyMembers = 24
 
-// bind reads the body of a call of cmd, a flat JSON object of parameters and of the engine's fields, and leaves in
-// b.call what the guest gets. Values that need no coercion are passed on as they were written.
+// bind reads b.body, the body of a call of cmd, which is a flat JSON object of parameters and of the engine's fields,
+// and leaves in b.call what the guest gets. Values that need no coercion are passed on as they were written.
 //
 // # Errors
 //
 // The error is an *envelope.Failure that names members, never values.
-func (b *bound) bind(cmd *runtime.Command, body []byte) error {
-	err := rawjson.Members(body, rawjson.MaxDepth, b.add)
-	var syntax *rawjson.SyntaxError
-	switch {
-	case errors.Is(err, rawjson.ErrNotObject):
-		return envelope.Fail(envelope.InvalidBody, "The body must be a JSON object of the command's parameters.")
-	case errors.As(err, &syntax):
-		return envelope.Fail(envelope.InvalidBody, "The body must be a JSON object of the command's parameters; it is "+syntax.Error()+".")
-	case err != nil:
+func (b *bound) bind(cmd *runtime.Command) error {
+	if err := rawjson.Members(b.body, rawjson.MaxDepth, b.add); err != nil {
+		return badBody(err)
+	}
+	if err := b.coerce(cmd.Spec); err != nil {
 		return err
 	}
-	params, err := b.params(cmd.Spec, len(body))
-	if err != nil {
-		return err
-	}
-	if most := cmd.Limits().Memory / 4; uint64(len(params)) > most {
+	b.write()
+	if most := cmd.Limits().Memory / 4; uint64(len(b.params)) > most {
 		return envelope.Fail(envelope.BodyTooLarge, fmt.Sprintf("The parameters of %s may have %d bytes together, a quarter of the memory that its connector is granted. Send less, or grant the connector more memory.", cmd.ID, most))
 	}
-	b.call.Params = params
+	b.call.Params = b.params
 	return nil
 }
 
+func badBody(err error) error {
+	const must = "The body must be a JSON object of the command's parameters"
+	if errors.Is(err, rawjson.ErrNotObject) {
+		return envelope.Fail(envelope.InvalidBody, must+".")
+	}
+	if syntax, ok := errors.AsType[*rawjson.SyntaxError](err); ok {
+		return envelope.Fail(envelope.InvalidBody, must+"; it is "+syntax.Error()+".")
+	}
+	return err
+}
+
 func (b *bound) add(name, value []byte) error {
-	if bytes.HasPrefix(name, []byte(reserved)) {
-		b.engineField(string(name), value)
+	if len(name) >= len(reserved) && string(name[:len(reserved)]) == reserved {
+		b.engineField(name, value)
 		return nil
 	}
-	if i, ok := b.find(name); ok {
+	if i, ok := find(b, name); ok {
 		b.members[i].value = value // of duplicate keys the last wins
 		return nil
 	}
@@ -85,13 +79,13 @@ func (b *bound) add(name, value []byte) error {
 	return nil
 }
 
-func (b *bound) find(name []byte) (int, bool) {
+func find[T string | []byte](b *bound, name T) (int, bool) {
 	if b.seen != nil {
 		i, ok := b.seen[string(name)]
 		return i, ok
 	}
 	for i := range b.members {
-		if bytes.Equal(b.members[i].name, name) {
+		if string(b.members[i].name) == string(name) {
 			return i, true
 		}
 	}
@@ -99,35 +93,45 @@ func (b *bound) find(name []byte) (int, bool) {
 }
 
 // engineField keeps what the engine says of the call. Fields of other names, and values of other kinds, are dropped.
-func (b *bound) engineField(name string, value []byte) {
+func (b *bound) engineField(name, value []byte) {
 	kind := rawjson.KindOf(value)
-	switch {
-	case name == "spiff__process_instance_id" && (kind == rawjson.Number || kind == rawjson.String):
-		b.call.ProcessInstanceID = value
-	case name == "spiff__process_model_identifier" && kind == rawjson.String:
-		b.call.ProcessModel = value
-	case name == "spiff__task_id" && kind == rawjson.String:
-		b.call.TaskID = value
-	case name == "spiff__task_data" && kind == rawjson.Object:
-		b.call.TaskData = value
-	case name == "spiff__callback_url" && kind == rawjson.String:
-		b.call.CallbackURL = string(rawjson.Unquote(value))
+	switch text := kind == rawjson.String; string(name) {
+	case "spiff__process_instance_id":
+		if text || kind == rawjson.Number {
+			b.call.ProcessInstanceID = value
+		}
+	case "spiff__process_model_identifier":
+		if text {
+			b.call.ProcessModel = value
+		}
+	case "spiff__task_id":
+		if text {
+			b.call.TaskID = value
+		}
+	case "spiff__task_data":
+		if kind == rawjson.Object {
+			b.call.TaskData = value
+		}
+	case "spiff__callback_url":
+		if text {
+			b.call.CallbackURL = string(rawjson.Unquote(value))
+		}
 	}
 }
 
-// params writes the object that the guest gets: what was sent, in order, declared values coerced, null ones of
-// optional parameters left out.
-func (b *bound) params(spec *manifest.Command, room int) ([]byte, error) {
+// coerce makes the values of declared parameters what the command's manifest says; null ones of optional parameters
+// become nil, as if they had not been sent.
+func (b *bound) coerce(spec *manifest.Command) error {
 	var missing, invalid []string
 	for i := range spec.Parameters {
 		p := &spec.Parameters[i]
-		at, ok := b.find([]byte(p.ID))
+		at, ok := find(b, p.ID)
 		if ok && rawjson.KindOf(b.members[at].value) == rawjson.Null && (!p.Required || p.Type != manifest.TypeAny) {
 			b.members[at].value, ok = nil, false
 		}
 		switch {
 		case ok:
-			if b.members[at].value, ok = coerce(p.Type, b.members[at].value); !ok {
+			if b.members[at].value, ok = coerce(p.Type, b.members[at].value, &b.room); !ok {
 				invalid = append(invalid, fmt.Sprintf("%s (%s)", p.ID, takes[p.Type]))
 			}
 		case p.Required:
@@ -135,12 +139,17 @@ func (b *bound) params(spec *manifest.Command, room int) ([]byte, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, envelope.Fail(envelope.MissingParameter, "Required parameters are missing or null: "+strings.Join(missing, ", ")+".")
+		return envelope.Fail(envelope.MissingParameter, "Required parameters are missing or null: "+strings.Join(missing, ", ")+".")
 	}
 	if len(invalid) > 0 {
-		return nil, envelope.Fail(envelope.InvalidParameter, "Parameters have values that their type can't take: "+strings.Join(invalid, ", ")+".")
+		return envelope.Fail(envelope.InvalidParameter, "Parameters have values that their type can't take: "+strings.Join(invalid, ", ")+".")
 	}
-	out := append(make([]byte, 0, room+2), '{')
+	return nil
+}
+
+// write writes the object that the guest gets: what was sent, in order, without what is nil.
+func (b *bound) write() {
+	out := append(slices.Grow(b.params[:0], len(b.body)+2), '{')
 	for _, m := range b.members {
 		if m.value == nil {
 			continue
@@ -148,11 +157,11 @@ func (b *bound) params(spec *manifest.Command, room int) ([]byte, error) {
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out = rawjson.AppendString(out, string(m.name))
+		out = rawjson.AppendString(out, m.name)
 		out = append(out, ':')
 		out = append(out, m.value...)
 	}
-	return append(out, '}'), nil
+	b.params = append(out, '}')
 }
 
 // takes says what each type takes, for whoever sent something else.

@@ -1,7 +1,7 @@
 package server
 
 import (
-	"strings"
+	"bytes"
 
 	"sluice/runtime/envelope"
 
@@ -40,7 +40,7 @@ func (s *Server) routes() []route {
 		{"GET", "/openapi.json", everybody, s.openAPI},
 		{"GET", "/v1/commands", engine, s.listCommands},
 		{"GET", "/v1/auths", engine, s.auths},
-		{"POST", "/v1/do/{connector}/{command}", engine, s.do},
+		{"POST", routeDo, engine, s.do},
 		{"GET", "/metrics", operator, s.showMetrics},
 		{"GET", "/admin/v1/connectors", operator, s.adminList},
 		{"POST", "/admin/v1/connectors", operator, s.adminInstall},
@@ -51,29 +51,54 @@ func (s *Server) routes() []route {
 
 // ruleOf says who may send anything to a normalised path, routed or not: a caller without a key learns nothing of what
 // is behind it.
-func ruleOf(path string) rule {
-	switch {
-	case path == "/v1/commands", path == "/v1/auths", under(path, "/v1/do"):
+func ruleOf(path []byte) rule {
+	switch string(path) {
+	case "/v1/commands", "/v1/auths":
 		return engine
-	case path == "/metrics", under(path, "/admin"):
+	case "/metrics":
+		return operator
+	}
+	switch {
+	case under(path, "/v1/do"):
+		return engine
+	case under(path, "/admin"):
 		return operator
 	}
 	return everybody
 }
 
-func under(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path, folder+"/")
+func under(path []byte, folder string) bool {
+	n := len(folder)
+	return len(path) >= n && string(path[:n]) == folder && (len(path) == n || path[n] == '/')
 }
 
 // isSpiff says whether CORS applies to the path.
-func isSpiff(path string) bool { return under(path, "/v1") || path == "/liveness" }
+func isSpiff(path []byte) bool { return under(path, "/v1") || string(path) == "/liveness" }
+
+// routeDo executes commands. Requests for it are nearly all there are, so they don't go through the router, which
+// would make strings of its parameters; it knows the route for the sake of those with another method.
+const routeDo = "/v1/do/{connector}/{command}"
+
+// commandID is the connector/command that a normalised path of routeDo has at its end, nil for any other path.
+func commandID(path []byte) []byte {
+	const folder = "/v1/do/"
+	if len(path) < len(folder) || string(path[:len(folder)]) != folder {
+		return nil
+	}
+	id := path[len(folder):]
+	slash := bytes.IndexByte(id, '/')
+	if slash <= 0 || slash == len(id)-1 || bytes.IndexByte(id[slash+1:], '/') >= 0 {
+		return nil
+	}
+	return id
+}
 
 func (s *Server) newRouter() *router.Router {
 	r := router.New()
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
 	r.NotFound = func(ctx *fasthttp.RequestCtx) {
 		message := "There is nothing here. GET /v1/commands lists what can be executed."
-		if under(string(ctx.Path()), "/v1/auth") {
+		if under(ctx.Path(), "/v1/auth") {
 			message = "Browser sign-in is not part of the protocol."
 		}
 		s.fail(ctx, envelope.Fail(envelope.NotFound, message))

@@ -22,8 +22,13 @@ import (
 
 // Executor runs commands: a *runtime.Runtime, or what a benchmark puts in its place to see what sandboxes cost.
 type Executor interface {
+	// Command finds a command by its names, one that can't be served at present too.
 	Command(connector, command string) (*runtime.Command, bool)
+	// Commands are all commands that can be served, and a number that is another whenever they are.
 	Commands() ([]*runtime.Command, uint64)
+	// Execute runs a command. The call and all bytes that it points to are lent: they hold another caller's call soon
+	// after Execute has returned, so nothing of them may be kept, by a goroutine that goes on neither. The answer may
+	// point into them, as it is written before that; it is the server's to read only.
 	Execute(ctx context.Context, cmd *runtime.Command, call *runtime.Call) (*envelope.Answer, error)
 }
 
@@ -73,6 +78,7 @@ type Server struct {
 
 	apiKey, adminKey [sha256.Size]byte
 	commands         atomic.Pointer[commandsPage]
+	index            atomic.Pointer[index]
 }
 
 // New returns a server that is not serving yet.
@@ -148,7 +154,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.allowOrigin(ctx)
 	}
 	if ctx.IsOptions() && isSpiff(path) {
-		s.preflight(ctx, path)
+		s.preflight(ctx, string(path))
 		return
 	}
 	if !s.admitted(ctx, ruleOf(path)) {
@@ -156,6 +162,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	if ctx.IsPost() && !s.originAllowed(ctx) {
 		s.fail(ctx, envelope.Fail(envelope.OriginNotAllowed, "Pages of this origin may not send requests here. Its operator can allow the origin by CONNECTOR_PROXY_CORS_ORIGINS."))
+		return
+	}
+	if ctx.IsPost() && commandID(path) != nil {
+		s.do(ctx)
 		return
 	}
 	s.router.Handler(ctx)
@@ -169,13 +179,20 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
 }
 
 // normalize makes the request's path the one that is both checked and routed, and returns it: decoded once, without
-// empty, "." or ".." segments. The router goes by the path as it was sent, so that is replaced.
-func normalize(ctx *fasthttp.RequestCtx) string {
+// empty, "." or ".." segments. The router goes by the path as it was sent, so that is replaced. The result is the
+// request's own.
+func normalize(ctx *fasthttp.RequestCtx) []byte {
 	uri := ctx.Request.URI()
-	// Setting decodes again, hence the escapes: what was encoded twice must not be one path for the checks and another
-	// for the router.
-	uri.SetPathBytes(bytes.ReplaceAll(uri.Path(), []byte("%"), []byte("%25")))
-	return string(uri.Path())
+	path := uri.Path()
+	if bytes.IndexByte(path, '%') >= 0 {
+		// Setting decodes again, hence the escapes: what was encoded twice must not be one path for the checks and another
+		// for the router.
+		path = bytes.ReplaceAll(path, []byte("%"), []byte("%25"))
+	} else if bytes.Equal(path, uri.PathOriginal()) {
+		return path
+	}
+	uri.SetPathBytes(path)
+	return uri.Path()
 }
 
 // expect answers Expect: 100-continue: only a caller who may send anything is asked for its body.

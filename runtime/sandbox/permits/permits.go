@@ -80,6 +80,15 @@ type Holder struct {
 	since   time.Duration // the call's running time when it was lent
 }
 
+// MayGoOn says whether the call h, whose guest has run for so long, may go on without asking by Checkpoint. It costs an
+// atomic load.
+func (g *Group) MayGoOn(h *Holder, ran time.Duration) bool {
+	if h.permits == nil {
+		return ran < g.Allowance()
+	}
+	return ran-h.since < Quantum || g.permits.waiting.Load() == 0
+}
+
 // Checkpoint returns once the call h of the group may go on. ran is how long its guest has run, without its waiting here,
 // since the call began or since the last Release. It takes a permit where the call needs one, and hands one on whose
 // quantum is over while others wait. It waits until the deadline or until done is closed, whichever comes first; the zero
@@ -92,11 +101,7 @@ type Holder struct {
 // ErrDeadline, also where done was closed after the deadline, and ErrDone. The call holds no permit then. Where it need not
 // wait, neither deadline nor done is looked at.
 func (g *Group) Checkpoint(h *Holder, ran time.Duration, deadline time.Time, done <-chan struct{}) error {
-	if h.permits == nil {
-		if ran < g.Allowance() {
-			return nil
-		}
-	} else if ran-h.since < Quantum || g.permits.waiting.Load() == 0 {
+	if g.MayGoOn(h, ran) {
 		return nil
 	}
 	w := g.permits.take(g, h.permits != nil)

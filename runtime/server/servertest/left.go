@@ -64,8 +64,8 @@ func descriptors() []string {
 		if err != nil || strings.HasSuffix(target, "/fd") {
 			continue // the folder itself, while it is read
 		}
-		if strings.HasPrefix(target, "anon_inode:") {
-			continue // the poller's own: made with the first socket, kept for ever
+		if strings.HasPrefix(target, "anon_inode:") || strings.HasSuffix(target, "/pagemap") {
+			continue // the poller's own, and those by which written memory is found: one each, kept for ever
 		}
 		open = append(open, target)
 	}
