@@ -25,19 +25,19 @@ func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
 
 // The codes of refusals beside those of package module.
 const (
-	RefusedABI         = "unsupported_abi"       // the module speaks an ABI that this version does not run
-	RefusedCompilation = "does_not_compile"      // the module is not valid
-	RefusedTooCostly   = compile.CodeLimit       // compiling it takes too much time or memory
-	RefusedCompiler    = compile.CodeUnavailable // the compiler does not work at present
-	RefusedDescribe    = "describe_failed"       // the module could not say what it is
-	RefusedManifest    = "invalid_manifest"      // what it said breaks a rule
-	RefusedMemory      = "memory_not_granted"    // it needs more memory than its connector may have
-	RefusedName        = "name_taken"            // the name belongs to a bundled connector
-	RefusedVersion     = "version_exists"        // the version is installed with other content
-	RefusedUnknown     = "connector_not_found"   // there is no such connector
-	RefusedBundled     = "bundled"               // bundled connectors can't be removed
-	RefusedNoSpace     = "no_space"              // the disk is full
-	RefusedStorage     = "storage_failed"        // the disk does not work
+	RefusedABI         = "unsupported_abi"      // the module speaks an ABI that this version does not run
+	RefusedCompilation = "does_not_compile"     // the module is not valid
+	RefusedTooCostly   = "compilation_limit"    // compiling it takes too much time or memory
+	RefusedCompiler    = "compiler_unavailable" // the compiler does not work at present
+	RefusedDescribe    = "describe_failed"      // the module could not say what it is
+	RefusedManifest    = "invalid_manifest"     // what it said breaks a rule
+	RefusedMemory      = "memory_not_granted"   // it needs more memory than its connector may have
+	RefusedName        = "name_taken"           // the name belongs to a bundled connector
+	RefusedVersion     = "version_exists"       // the version is installed with other content
+	RefusedUnknown     = "connector_not_found"  // there is no such connector
+	RefusedBundled     = "bundled"              // bundled connectors can't be removed
+	RefusedNoSpace     = "no_space"             // the disk is full
+	RefusedStorage     = "storage_failed"       // the disk does not work
 )
 
 func refuse(code, message string) *Refusal {

@@ -88,7 +88,9 @@ type Runtime struct {
 	guard    *egress.Guard
 	sockets  *egress.Sockets
 	grants   map[string]Grant
-	slots    *sandbox.Slots // shared by all connectors
+	// Shared by all connectors: how many calls run at once, and what guests grow by (nil for no bound).
+	slots  *sandbox.Slots
+	growth *memory.Budget
 
 	// current is what is installed; calls read it without a lock.
 	current atomic.Pointer[snapshot]
@@ -104,15 +106,16 @@ type Runtime struct {
 // connector that can't be loaded is reported and answers connector_unavailable; it does not keep the others from
 // serving. The caller closes the runtime.
 func New(ctx context.Context, c Config) (*Runtime, error) {
+	growth := growthBudget(c.Limits.Growth)
 	engine, err := sandbox.NewEngine(ctx, sandbox.Config{
-		CacheDir: c.CacheDir, HostModules: abi.HostModules(), Mode: memory.Probe(), Budget: growthBudget(c.Limits.Growth),
+		CacheDir: c.CacheDir, HostModules: abi.HostModules(), Mode: memory.Probe(), Budget: growth,
 	})
 	if err != nil {
 		return nil, err
 	}
 	r := &Runtime{
 		config: c, engine: engine, guard: egress.NewGuard(), sockets: egress.NewSockets(c.MaxSockets),
-		slots: sandbox.NewSlots(c.Limits.Total, c.Limits.Queue),
+		slots: sandbox.NewSlots(c.Limits.Total, c.Limits.Queue), growth: growth,
 	}
 	r.running, r.giveUp = context.WithCancel(context.Background())
 	r.current.Store(&snapshot{})

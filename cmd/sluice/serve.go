@@ -119,7 +119,7 @@ func serve(ctx context.Context, c *config.Config) error {
 	warnOfGrants(c, rt, logger)
 	_, commands := rt.Commands()
 	logger.Info("serving", "address", ln.Addr().String(), "version", version, "connectors", len(rt.Connectors()),
-		"catalog_revision", commands, "ready_after_ms", time.Since(began).Milliseconds())
+		"catalog_revision", commands, "reset_mode", rt.Sandboxes().Mode, "ready_after_ms", time.Since(began).Milliseconds())
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(rt.CountSockets(ln)) }()
 	select {

@@ -106,7 +106,9 @@ func TestMetrics(t *testing.T) {
 		`sluice_calls_total{command="Required",connector="echo",outcome="missing_parameter"} 1`,
 		`sluice_calls_total{command="",connector="",outcome="command_not_found"} 2`,
 		`sluice_call_duration_seconds_count{command="Params",connector="echo"} 3`,
-		"go_goroutines ", "process_open_fds ")
+		`sluice_sandbox_made_total{connector="echo"} `, `sluice_sandbox_reused_total{connector="echo"} `,
+		`sluice_sandbox_reset_mode{mode="`, "sluice_sandbox_processor_queue 0", "sluice_sandbox_grown_bytes ",
+		"go_sched_pauses_stopping_gc_seconds_bucket", "go_goroutines ", "process_open_fds ")
 	if strings.Contains(string(a.Body), "canary") {
 		t.Error("a caller made a label")
 	}

@@ -88,6 +88,9 @@ func New(c Config) *Server {
 		apiKey: sha256.Sum256([]byte(c.APIKey)), adminKey: sha256.Sum256([]byte(c.AdminKey)),
 	}
 	s.metrics = newMetrics(func() float64 { return float64(s.bodies.used.Load()) })
+	if c.Runtime != nil {
+		s.metrics.registry.MustRegister(sandboxMetrics{c.Runtime.Sandboxes})
+	}
 	if s.executor == nil {
 		s.executor = c.Runtime
 	}

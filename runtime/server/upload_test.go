@@ -88,7 +88,7 @@ func TestUpload_Errors(t *testing.T) {
 		{"code of the wrong types", change(func(g *servertest.Guest) { g.Describe = []byte{drop} }), refused("does_not_compile", "sluice inspect")},
 		{"traps in _initialize", change(func(g *servertest.Guest) { g.Initialize = []byte{unreachable} }), refused("describe_failed", "sluice inspect")},
 		{"traps in describe", change(func(g *servertest.Guest) { g.Describe = []byte{unreachable} }), refused("describe_failed", "unreachable")},
-		{"calls itself without end", change(func(g *servertest.Guest) { g.Describe = []byte{call, 3} }), refused("describe_failed", "stack overflow")},
+		{"calls itself without end", change(func(g *servertest.Guest) { g.Describe = []byte{call, 3} }), refused("describe_failed", "too deeply")},
 		{"describes at length", change(func(g *servertest.Guest) { g.Describe = servertest.CodeWrite(0, 1<<20+1) }), refused("describe_failed", "larger than 1048576 bytes")},
 		{"describes nothing", change(func(g *servertest.Guest) { g.Describe = []byte{ret} }), refused("invalid_manifest", "")},
 		{"describes nonsense", describes("nonsense"), refused("invalid_manifest", "JSON")},
