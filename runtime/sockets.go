@@ -1,10 +1,13 @@
 package runtime
 
-import "net"
+import (
+	"net"
+	"sync/atomic"
+)
 
 // CountSockets returns a listener whose connections count against the process's budget of sockets, which guests share.
-// A connection that would take the last quarter of it, which is the guests', is closed at once: callers who merely
-// connect must not keep calls from reaching their services.
+// They may take three quarters of it: callers who merely connect must not keep calls from reaching their services. One
+// beyond that is closed at once.
 func (r *Runtime) CountSockets(ln net.Listener) net.Listener {
 	return &countedListener{Listener: ln, runtime: r}
 }
@@ -12,6 +15,7 @@ func (r *Runtime) CountSockets(ln net.Listener) net.Listener {
 type countedListener struct {
 	net.Listener
 	runtime *Runtime
+	open    atomic.Int64 // connections that were accepted and not closed
 }
 
 // Accept implements net.Listener.
@@ -21,9 +25,27 @@ func (l *countedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s := l.runtime.sockets; s.Open() < s.Max()-s.Max()/4 && s.Acquire() {
-			return s.Count(c), nil
+		s := l.runtime.sockets
+		if most := s.Max() - s.Max()/4; int(l.open.Add(1)) <= most && s.Acquire() {
+			return &acceptedConn{Conn: s.Count(c), listener: l}, nil
 		}
+		l.open.Add(-1)
 		_ = c.Close()
 	}
+}
+
+// acceptedConn gives its place back when it is closed.
+type acceptedConn struct {
+	net.Conn
+	listener *countedListener
+	closed   atomic.Bool
+}
+
+// Close implements net.Conn.
+func (c *acceptedConn) Close() error {
+	err := c.Conn.Close()
+	if !c.closed.Swap(true) {
+		c.listener.open.Add(-1)
+	}
+	return err
 }

@@ -140,6 +140,7 @@ func (p *parser) dataSegment(in *instruction) {
 		return
 	}
 	p.index(in.at, in.x, p.dataCount, "data segment")
+	p.m.namesData = true
 }
 
 // initTarget counts what memory.init and table.init name.

@@ -39,10 +39,11 @@ type Module struct {
 	// ImportedFunctions, ImportedTables and so on count the imports of a kind.
 	ImportedFunctions, ImportedTables, ImportedMemories, ImportedGlobals int
 
-	file     []byte
-	tableMax uint32         // Limits.TableMax
-	exports  map[string]int // name to position in Exports
-	stateful string         // the name of an instruction in the code that changes tables or segments
+	file      []byte
+	tableMax  uint32         // Limits.TableMax
+	exports   map[string]int // name to position in Exports
+	namesData bool           // whether an instruction names a data segment
+	stateful  string         // the name of an instruction in the code that changes tables or segments
 }
 
 // parser is one pass over a file.

@@ -140,29 +140,35 @@ func (w *rewriter) elements() []byte {
 	return out
 }
 
-// dataCount is the data count section as it is.
+// dataCount is the data count section as it is, where segments keep their indices.
 func (w *rewriter) dataCount() []byte {
 	s, ok := w.m.Section(SectionDataCount)
-	if !ok {
+	if !ok || !w.m.namesData {
 		return nil
 	}
 	return w.b[s.Body:s.End]
 }
 
-// dataSegments is the module's data segments. Active ones are taken out: what remains of each is one of no bytes, which keeps
-// the indices of the others. One whose offset only an imported global knows is left as it is; no ABI offers any.
+// dataSegments is the module's data segments. Active ones are taken out. Where an instruction names a segment, one of no
+// bytes remains of each, which keeps the indices of the others; elsewhere nothing does, since every instance would hold
+// them, and some modules have a hundred thousand. One whose offset only an imported global knows is left as it is; no
+// ABI offers any.
 func (w *rewriter) dataSegments() []byte {
 	n := w.at(SectionData)
-	if n == 0 {
-		return nil
+	var out []byte
+	kept := 0
+	keep := func(segment ...byte) {
+		out = append(out, segment...)
+		kept++
 	}
-	out := appendU32(nil, uint32(n))
 	for range n {
 		begin := w.pos
 		flags := w.u32()
 		if flags == 1 { // passive
 			w.take(int(w.u32()))
-			out = append(out, w.b[begin:w.pos]...)
+			if w.m.namesData {
+				keep(w.b[begin:w.pos]...)
+			}
 			continue
 		}
 		if flags == 2 {
@@ -173,11 +179,16 @@ func (w *rewriter) dataSegments() []byte {
 		w.instruction(&end)
 		contents := w.take(int(w.u32()))
 		if offset.op != opI32Const {
-			out = append(out, w.b[begin:w.pos]...)
+			keep(w.b[begin:w.pos]...)
 			continue
 		}
 		w.out.Data = append(w.out.Data, Data{Offset: uint32(offset.k), Bytes: contents})
-		out = append(out, 0, byte(opI32Const), 0, byte(opEnd), 0)
+		if w.m.namesData {
+			keep(0, byte(opI32Const), 0, byte(opEnd), 0)
+		}
 	}
-	return out
+	if kept == 0 {
+		return nil
+	}
+	return append(appendU32(nil, uint32(kept)), out...)
 }

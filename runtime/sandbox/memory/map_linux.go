@@ -61,11 +61,9 @@ func (m *mapped) lay(i *Image) error {
 		return err
 	}
 	if m.mode == Track && len(m.source) > 0 {
-		// Mapped all at once, because each page would otherwise be a fault of its own: where writes are tracked, the
-		// kernel does not map the neighbours of a page that it faults in.
-		if err := unix.Madvise(m.image(), unix.MADV_POPULATE_READ); err != nil {
-			return err
-		}
+		// Pages are mapped when they are first used, one by one: where writes are tracked, the kernel does not map the
+		// neighbours of a page that it faults in. All at once would cost sandboxes that share an image the page table,
+		// and in the books of the system the memory, of what they never read.
 		return track(m.image())
 	}
 	return nil

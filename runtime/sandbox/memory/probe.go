@@ -5,16 +5,30 @@ import (
 	"errors"
 )
 
+// better are the modes that do not work everywhere, the best one first.
+var better = []Mode{Track, Scan, Discard}
+
 // Probe returns the best mode that works here, found by using each: a kernel's version says nothing about what a
 // container, a hardened kernel or an emulation of one lets through. It takes well under a millisecond; the caller keeps
 // the answer.
 func Probe() Mode {
-	for _, mode := range []Mode{Track, Scan, Discard} {
+	for _, mode := range better {
 		if works(mode) == nil {
 			return mode
 		}
 	}
 	return Copy
+}
+
+// Modes returns all modes that work here, the one that Probe returns first.
+func Modes() []Mode {
+	var modes []Mode
+	for _, mode := range better {
+		if works(mode) == nil {
+			modes = append(modes, mode)
+		}
+	}
+	return append(modes, Copy)
 }
 
 // works plays a guest's calls: it reads and writes known pages of an image and of what it grew to.
