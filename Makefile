@@ -42,8 +42,10 @@ race: build guests ## the fast tests under the race detector, which needs a C co
 	CGO_ENABLED=1 go test -race ./...
 
 .PHONY: test-long
-test-long: build guests ## kill -9 under load, again and again (KILL_ROUNDS changes how often)
+test-long: build guests ## kill -9 under load (KILL_ROUNDS changes how often), canaries over 100,000 calls, all spec tests
 	go test -tags long -run 'Kill' -timeout 30m ./cmd/sluice -args -kill.rounds=$(or $(KILL_ROUNDS),20)
+	go test -tags long -run 'CanaryLong|VerifyLong' -timeout 30m -v ./runtime
+	go test -tags long -run 'Long' -timeout 30m ./runtime/module
 
 .PHONY: cases
 cases: build ## replay the recorded calls of the reference servers (needs Python 3.11)
@@ -53,7 +55,7 @@ cases: build ## replay the recorded calls of the reference servers (needs Python
 check: ## format, vet, staticcheck, and the locks of committed modules
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	go vet ./... ./testdata/guests/...
-	GOOS=wasip1 GOARCH=wasm go vet ./guest-sdk/go/... ./modules/example/... ./testdata/guests/...
+	GOOS=wasip1 GOARCH=wasm go vet ./guest-sdk/go/... ./modules/example/... ./testdata/guests/... ./benchmarks/guests/...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 
@@ -73,10 +75,28 @@ test-modules: ## the unit tests of the Rust SDK and of the modules written with 
 toolchains: ## install what builds the guests that are not in Go (Debian, as root)
 	bash scripts/toolchain-rust.sh
 
+.PHONY: bench-guests
+bench-guests: ## build what the benchmarks run (needs make toolchains, Python, Node and cargo)
+	bash benchmarks/guests/toolchains.sh
+	bash benchmarks/guests/build.sh build bin/bench
+	bash benchmarks/extism/plugin/build.sh bin/bench/extism.wasm
+
+.PHONY: check-bench-guests
+check-bench-guests: ## rebuild the committed guests of the benchmarks elsewhere and compare
+	bash benchmarks/guests/toolchains.sh
+	bash benchmarks/guests/build.sh check
+
 .PHONY: bench
-bench: build ## measure, and write benchmarks/RESULTS.md
-	go run ./benchmarks/e2e -out benchmarks/RESULTS.md
+bench: build bench-guests ## measure, and write benchmarks/RESULTS.md and its picture
+	go run ./benchmarks/percall
+	cd benchmarks/extism && go run .
+	go run ./benchmarks/e2e
+	go run ./benchmarks/report
 	go test -run '^$$' -bench . -benchmem ./benchmarks/...
+
+.PHONY: bench-hostile
+bench-hostile: build ## hostile modules against a server: how late calls end, and what others notice
+	go run ./benchmarks/hostile
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for a minute each (FUZZTIME changes that)

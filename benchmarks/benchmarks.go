@@ -5,9 +5,12 @@
 //
 //	go test -run '^$' -bench . -benchmem ./benchmarks/...
 //
-// benchmarks/e2e times whole servers over loopback, each in a process of its own, and writes RESULTS.md; run it with
+// The programs beside them write figures to bin/bench, of which benchmarks/report makes RESULTS.md and results.svg; run
+// them all with `make bench`:
 //
-//	go run ./benchmarks/e2e -out benchmarks/RESULTS.md
+//	benchmarks/percall   single calls of guests in many languages, in every way to run them
+//	benchmarks/extism    the same work in Extism's own host
+//	benchmarks/e2e       whole servers over loopback, each in a process of its own
 package benchmarks
 
 import (
@@ -19,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"sluice/benchmarks/dirty"
 	"sluice/benchmarks/twin"
 	"sluice/internal/config"
 	"sluice/modules"
@@ -37,55 +41,81 @@ const Document = `{"id":4711,"name":"Ada Lovelace","tags":["first","second","thi
 // version is what the servers say of themselves, where a release says its own.
 const version = "benchmark"
 
-// Stand is a runtime with bundled connectors, and the twin of the one named http, set up alike: as `sluice serve --dev`
-// does, since the services that are asked stand on loopback.
+// Stand is a runtime with bundled connectors, the twin of the one named http, and what runs that one without resets, all set
+// up alike: as `sluice serve --dev` does, since the services that are asked stand on loopback.
 type Stand struct {
 	Runtime *runtime.Runtime
 	Twin    *twin.Executor
+	Dirty   *dirty.Executor // nil unless the setup asks for it
 
 	settings *config.Config
 	store    catalog.Store
 	logger   *slog.Logger
 }
 
-// Open makes a stand that keeps its data in dir and serves those of the named bundled connectors that are built, http
-// among them. What is not measured has its default; no environment variable matters. The caller closes the stand.
-func Open(ctx context.Context, dir string, logger *slog.Logger, connectors ...string) (s *Stand, err error) {
-	s = &Stand{logger: logger}
+// Setup is how a stand is made. What it does not say has its default; no environment variable matters.
+type Setup struct {
+	// Dir is the folder for what the stand keeps.
+	Dir    string
+	Logger *slog.Logger
+	// Connectors names those of the bundled connectors that are served where they are built, http among them.
+	Connectors []string
+	// Modules are served in place of bundled ones, by the connector's name.
+	Modules map[string][]byte
+	// Settings are settings by key.
+	Settings map[string]string
+	// Dirty makes the stand's executor Dirty, too.
+	Dirty bool
+}
+
+// Open makes a stand. The caller closes it.
+func Open(ctx context.Context, setup Setup) (s *Stand, err error) {
+	s = &Stand{logger: setup.Logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 			s = nil
 		}
 	}()
-	if s.settings, err = settings(dir); err != nil {
+	if s.settings, err = setup.settings(); err != nil {
 		return s, err
 	}
-	store, err := catalog.Open(dir, catalog.Options{})
+	store, err := catalog.Open(setup.Dir, catalog.Options{})
 	if err != nil {
 		return s, err
 	}
 	s.store = store
-	bundled := modules.Bundled()
-	maps.DeleteFunc(bundled, func(name string, _ []byte) bool { return !slices.Contains(connectors, name) })
 	c := s.settings
 	s.Runtime, err = runtime.New(ctx, runtime.Config{
-		Store: store, CacheDir: filepath.Join(dir, "compiled"), Bundled: bundled, Limits: c.Limits,
-		Dev: c.Dev, Version: version, MaxSockets: c.Sockets, Logger: logger,
+		Store: store, CacheDir: filepath.Join(setup.Dir, "compiled"), Bundled: setup.bundled(), Limits: c.Limits,
+		Dev: c.Dev, Version: version, MaxSockets: c.Sockets, Logger: setup.Logger,
 	})
 	if err != nil {
 		return s, err
 	}
-	s.Twin, err = twin.New(s.Runtime, twin.Config{Sockets: c.Sockets, Version: version})
+	like := twin.Config{Sockets: c.Sockets, Version: version}
+	if s.Twin, err = twin.New(s.Runtime, like); err == nil && setup.Dirty {
+		s.Dirty, err = dirty.New(ctx, s.Runtime, setup.bundled()["http"], like)
+	}
 	return s, err
 }
 
-func settings(dir string) (*config.Config, error) {
+func (s Setup) settings() (*config.Config, error) {
 	none := func(string) (string, bool) { return "", false }
-	return config.Load("", none, map[string]string{"data": dir, "dev": "true", "spiff.api_key": Key})
+	set := map[string]string{"data": s.Dir, "dev": "true", "spiff.api_key": Key}
+	maps.Copy(set, s.Settings)
+	return config.Load("", none, set)
 }
 
-// NewServer returns a server whose calls the executor runs: the stand's Runtime or its Twin.
+// bundled are the modules that are served.
+func (s Setup) bundled() map[string][]byte {
+	bundled := modules.Bundled()
+	maps.DeleteFunc(bundled, func(name string, _ []byte) bool { return !slices.Contains(s.Connectors, name) })
+	maps.Copy(bundled, s.Modules)
+	return bundled
+}
+
+// NewServer returns a server whose calls the executor runs: the stand's Runtime, its Twin or Dirty.
 func (s *Stand) NewServer(e server.Executor) *server.Server {
 	c := s.settings
 	return server.New(server.Config{
@@ -100,6 +130,9 @@ func (s *Stand) LogLevel() string { return s.settings.LogLevel }
 // Close ends what runs and gives everything back but the folder.
 func (s *Stand) Close() error {
 	var errs []error
+	if s.Dirty != nil {
+		s.Dirty.Close()
+	}
 	if s.Twin != nil {
 		s.Twin.Close()
 	}

@@ -12,7 +12,7 @@ func TestOpen_Errors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := Open(t.Context(), file, slog.New(slog.DiscardHandler), "http"); err == nil || s != nil {
+	if s, err := Open(t.Context(), Setup{Dir: file, Logger: slog.New(slog.DiscardHandler), Connectors: []string{"http"}}); err == nil || s != nil {
 		t.Errorf("a file as the folder: got %v, %v", s, err)
 	}
 }

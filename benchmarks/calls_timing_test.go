@@ -60,7 +60,9 @@ func (nativeExample) Execute(_ context.Context, _ *runtime.Command, call *runtim
 }
 
 func openStand(b *testing.B) *Stand {
-	stand, err := Open(b.Context(), b.TempDir(), slog.New(slog.DiscardHandler), "http", "example")
+	stand, err := Open(b.Context(), Setup{
+		Dir: b.TempDir(), Logger: slog.New(slog.DiscardHandler), Connectors: []string{"http", "example"},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

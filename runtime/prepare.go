@@ -35,6 +35,15 @@ type Report struct {
 	WarmFailure string
 }
 
+// Report returns what was seen of the module of a connector in service, and false where no such one is.
+func (r *Runtime) Report(connector string) (Report, bool) {
+	c := r.current.Load().connectors[connector]
+	if c == nil || c.unavailable != "" {
+		return Report{}, false
+	}
+	return c.code.report, true
+}
+
 func (c *code) close() {
 	if c.image != nil {
 		_ = c.image.Close()

@@ -18,18 +18,21 @@ import (
 // its standard input, and so with its parent, however that ended.
 const childVariable = "SLUICE_E2E_CHILD"
 
-// The roles of processes.
+// The roles of processes, beside the servers that are measured: those go by their names in package figures.
 const (
-	roleSluice   = "sluice"
-	roleTwin     = "twin"
-	roleBare     = "bare fasthttp"
 	roleUpstream = "upstream"
+	roleHolding  = "holding upstream"
 	roleLoad     = "load"
+	roleWaiting  = "waiting load"
 )
 
 // order is what a process is to be.
 type order struct {
 	Role string
+	// Guests is the folder of the built guests, for the servers that run one.
+	Guests string
+	// Settings are a connector server's beside those of its stand, by key.
+	Settings map[string]string
 	// Dir is where a server keeps its data.
 	Dir string
 	// Body is what the upstream and the bare server answer.
@@ -38,6 +41,8 @@ type order struct {
 	Profile string
 	// Load is what the load client does.
 	Load load
+	// Crowd is what the client of waiting calls does, and for how many a holding upstream holds its answers.
+	Crowd crowd
 }
 
 // ready is how a server answers its order.
@@ -49,6 +54,7 @@ type sample struct {
 	Objects uint64        // allocated on the heap
 	Bytes   uint64        // of these
 	GCs     uint64
+	Held    int64 // calls that a holding upstream has not answered yet
 }
 
 func child(in io.Reader, out io.Writer) error {
@@ -62,12 +68,15 @@ func child(in io.Reader, out io.Writer) error {
 		return fmt.Errorf("reading the order: %w", err)
 	}
 	answers := json.NewEncoder(out)
-	if o.Role == roleLoad {
+	switch o.Role {
+	case roleLoad:
 		result, err := o.Load.run()
 		if err != nil {
 			return err
 		}
 		return answers.Encode(result)
+	case roleWaiting:
+		return answers.Encode(o.Crowd.run())
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -92,7 +101,11 @@ func child(in io.Reader, out io.Writer) error {
 			if _, err := lines.ReadSlice('\n'); err != nil {
 				return nil // standard input has ended, and with it this process's time
 			}
-			if err := answers.Encode(takeSample()); err != nil {
+			s := takeSample()
+			if serve.held != nil {
+				s.Held = serve.held()
+			}
+			if err := answers.Encode(s); err != nil {
 				return err
 			}
 		}

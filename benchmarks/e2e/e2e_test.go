@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/benchmarks/figures"
 )
 
 // TestMain lets the test binary be the processes that a run starts.
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 func TestRun(t *testing.T) {
 	p := plan{
 		Connections: []int{2}, Rounds: 1, WarmUp: 20 * time.Millisecond, Duration: 100 * time.Millisecond,
-		Servers: []string{roleSluice, roleBare}, Profiles: t.TempDir(),
+		Servers: []string{figures.Sluice, figures.Bare}, Profiles: t.TempDir(),
 	}
 	var lines []string
 	all, err := run(t.Context(), p, func(line string) { lines = append(lines, line) })
@@ -42,18 +44,16 @@ func TestRun(t *testing.T) {
 		if m.load.Requests == 0 || m.load.All < m.load.Requests || m.load.P50 <= 0 || m.load.P99 < m.load.P50 || m.load.Took < p.Duration {
 			t.Errorf("%s: %+v", role, m.load)
 		}
-		if role == roleSluice && m.server.Bytes == 0 { // the bare one may allocate nothing
+		if role == figures.Sluice && m.server.Bytes == 0 { // the bare one may allocate nothing
 			t.Errorf("%s: the server was not sampled: %+v", role, m.server)
 		}
-		if info, err := os.Stat(p.Profiles + "/" + strings.ReplaceAll(role, " ", "-") + ".pprof"); err != nil || info.Size() == 0 {
+		if info, err := os.Stat(p.Profiles + "/" + fileName(role) + ".pprof"); err != nil || info.Size() == 0 {
 			t.Errorf("%s: no profile: %v", role, err)
 		}
 	}
-	page := report(thisMachine(), p, all)
-	for _, want := range []string{"| wazero | ", "## 2 connections", "| sluice | ", p.command()} {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page has no %q:\n%s", want, page)
-		}
+	got := summary(figures.ThisMachine(), p, all)
+	if len(got.Loads) != 1 || len(got.Loads[0].Servers) != 2 || got.Loads[0].Servers[0].PerSecond.Median <= 0 || got.Command != p.command() {
+		t.Errorf("got the figures %+v", got)
 	}
 }
 
@@ -73,18 +73,18 @@ func TestChild_Errors(t *testing.T) {
 }
 
 func TestParsePlan(t *testing.T) {
-	p, err := parsePlan([]string{"-connections", "1, 8", "-rounds", "3", "-out", "x.md"})
+	p, err := parsePlan([]string{"-connections", "1, 8", "-rounds", "3", "-waiting", "0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(p.Connections, []int{1, 8}) || p.Rounds != 3 || p.Duration != 3*time.Second || len(p.Servers) != 3 {
+	if !slices.Equal(p.Connections, []int{1, 8}) || p.Rounds != 3 || p.Duration != 3*time.Second || len(p.Servers) != 6 {
 		t.Errorf("got %+v", p)
 	}
-	want := "go run ./benchmarks/e2e -connections 1,8 -rounds 3 -warmup 500ms -duration 3s -out x.md"
+	want := "go run ./benchmarks/e2e -connections 1,8 -rounds 3 -warmup 500ms -duration 3s -waiting 0 -delay 1s"
 	if p.command() != want {
 		t.Errorf("got %s, want %s", p.command(), want)
 	}
-	if p.bound() < 18*p.Duration {
+	if p.bound() < 36*p.Duration {
 		t.Errorf("the bound %s is shorter than the measurements", p.bound())
 	}
 }
@@ -92,26 +92,10 @@ func TestParsePlan(t *testing.T) {
 func TestParsePlan_Errors(t *testing.T) {
 	for _, args := range []string{
 		"-connections 0", "-connections 1,x", "-connections 2000", "-rounds 0", "-rounds 101", "-duration 0s",
-		"-duration 2m", "-warmup -1s", "more",
+		"-duration 2m", "-warmup -1s", "-waiting 10000", "-waiting -1", "-delay 1m", "more",
 	} {
 		if _, err := parsePlan(strings.Fields(args)); err == nil {
 			t.Errorf("%s was taken", args)
-		}
-	}
-}
-
-func TestSpread(t *testing.T) {
-	for _, tc := range []struct {
-		figures []float64
-		want    string
-	}{
-		{nil, "0.0 (0.0–0.0)"},
-		{[]float64{3}, "3.0 (3.0–3.0)"},
-		{[]float64{3, 1, 2}, "2.0 (1.0–3.0)"},
-		{[]float64{4, 1, 2, 3}, "2.5 (1.0–4.0)"},
-	} {
-		if got := spreadOf(tc.figures, func(f float64) float64 { return f }).text("%.1f"); got != tc.want {
-			t.Errorf("%v: got %s, want %s", tc.figures, got, tc.want)
 		}
 	}
 }
@@ -124,7 +108,7 @@ func TestRatios(t *testing.T) {
 		return ms
 	}
 	got := fmt.Sprint(ratios(of(10, 1, 50), of(20, 4, 50), measurement.perSecond))
-	if want := fmt.Sprint(spread{median: .5, min: .25, max: 1}); got != want {
+	if want := fmt.Sprint(figures.Spread{Median: .5, Min: .25, Max: 1}); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -1,5 +1,7 @@
-// Command e2e measures whole servers over loopback: Sluice with its bundled connector http, the twin that does without
-// a sandbox, and bare fasthttp with a constant answer as the bound of what this machine can carry.
+// Command e2e measures whole servers over loopback: Sluice with its bundled connector http, which is in Rust, and with one
+// in Go that answers the same; both also without the reset between calls, which no server but this program's can be told;
+// the twin that does without a sandbox; and bare fasthttp with a constant answer as the bound of what this machine can
+// carry. Then it measures how much memory calls take that wait for a service, many at once.
 //
 // It starts itself again for every process that takes part, so that none shares a heap or a scheduler with another:
 // the service that connectors ask, each server, and the load client. The servers are measured in turns, A B C A B C …,
@@ -17,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"sluice/benchmarks/figures"
 )
 
 func main() {
@@ -39,8 +43,11 @@ type plan struct {
 	WarmUp      time.Duration // before each measurement, not counted
 	Duration    time.Duration // of each measurement
 	Profiles    string        // folder for the servers' CPU profiles, or ""
-	Servers     []string      // roles, in the order in which they are measured
-	out         string        // file for the results, or "" for standard output
+	Servers     []string      // in the order in which they are measured
+	Guests      string        // folder of the built guests
+	Waiting     int           // calls that wait at once, 0 not to measure that
+	Delay       time.Duration // of the service's answers to them
+	out         string        // file for the figures
 }
 
 // The bounds of a plan: it is to end, and not to be more than loopback carries.
@@ -48,17 +55,24 @@ const (
 	maxConnections = 1024
 	maxRounds      = 100
 	maxDuration    = time.Minute
+	maxWaiting     = 9000 // two sockets each in a server that may have 20,000
+	maxDelay       = 10 * time.Second
 )
 
 func parsePlan(args []string) (plan, error) {
-	p := plan{Servers: []string{roleSluice, roleTwin, roleBare}}
+	p := plan{Servers: []string{
+		figures.Sluice, figures.SluiceDirty, figures.SluiceGo, figures.GoDirty, figures.Twin, figures.Bare,
+	}}
 	flags := flag.NewFlagSet("e2e", flag.ContinueOnError)
 	connections := flags.String("connections", "1,32,64", "how many connections the load client keeps, one table for each")
 	flags.IntVar(&p.Rounds, "rounds", 7, "how often each server is measured")
 	flags.DurationVar(&p.WarmUp, "warmup", 500*time.Millisecond, "load before each measurement")
 	flags.DurationVar(&p.Duration, "duration", 3*time.Second, "length of each measurement")
 	flags.StringVar(&p.Profiles, "cpuprofile", "", "folder for a CPU profile of each server")
-	flags.StringVar(&p.out, "out", "", "file for the results; standard output without it")
+	flags.StringVar(&p.Guests, "guests", "bin/bench", "folder of the built guests")
+	flags.IntVar(&p.Waiting, "waiting", 8000, "how many calls wait at once when their memory is measured; 0 leaves that out")
+	flags.DurationVar(&p.Delay, "delay", time.Second, "how long they wait once all do")
+	flags.StringVar(&p.out, "out", "bin/bench/"+figures.EndToEndFile, "file for the figures")
 	if err := flags.Parse(args); err != nil {
 		return p, err
 	}
@@ -76,6 +90,10 @@ func parsePlan(args []string) (plan, error) {
 		return p, fmt.Errorf("-rounds takes 1 to %d", maxRounds)
 	case p.Duration <= 0 || p.Duration > maxDuration, p.WarmUp < 0 || p.WarmUp > maxDuration:
 		return p, fmt.Errorf("-duration and -warmup take up to %s", maxDuration)
+	case p.Waiting < 0 || p.Waiting > maxWaiting:
+		return p, fmt.Errorf("-waiting takes up to %d", maxWaiting)
+	case p.Delay < 0 || p.Delay > maxDelay:
+		return p, fmt.Errorf("-delay takes up to %s", maxDelay)
 	}
 	return p, nil
 }
@@ -86,13 +104,10 @@ func (p plan) command() string {
 	for i, n := range p.Connections {
 		counts[i] = strconv.Itoa(n)
 	}
-	c := fmt.Sprintf("go run ./benchmarks/e2e -connections %s -rounds %d -warmup %s -duration %s",
-		strings.Join(counts, ","), p.Rounds, p.WarmUp, p.Duration)
+	c := fmt.Sprintf("go run ./benchmarks/e2e -connections %s -rounds %d -warmup %s -duration %s -waiting %d -delay %s",
+		strings.Join(counts, ","), p.Rounds, p.WarmUp, p.Duration, p.Waiting, p.Delay)
 	if p.Profiles != "" {
 		c += " -cpuprofile " + p.Profiles
-	}
-	if p.out != "" {
-		c += " -out " + p.out
 	}
 	return c
 }
@@ -100,7 +115,11 @@ func (p plan) command() string {
 // bound is when the measurement has hung.
 func (p plan) bound() time.Duration {
 	turns := time.Duration(len(p.Connections) * p.Rounds * len(p.Servers))
-	return 2*time.Minute + turns*(p.WarmUp+p.Duration+loadGrace)
+	bound := 2*time.Minute + turns*(p.WarmUp+p.Duration+loadGrace)
+	if p.Waiting > 0 {
+		bound += time.Duration(waitingRounds*len(waitingServers)) * (crowdPatience + p.Delay + loadGrace)
+	}
+	return bound
 }
 
 func measure(args []string) error {
@@ -117,15 +136,17 @@ func measure(args []string) error {
 			return err
 		}
 	}
-	machine := thisMachine()
-	results, err := run(ctx, p, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	machine := figures.ThisMachine()
+	progress := func(line string) { fmt.Fprintln(os.Stderr, line) }
+	results, err := run(ctx, p, progress)
 	if err != nil {
 		return err
 	}
-	page := report(machine, p, results)
-	if p.out == "" {
-		_, err = os.Stdout.WriteString(page)
-		return err
+	all := summary(machine, p, results)
+	if p.Waiting > 0 {
+		if all.Waiting, err = measureWaiting(ctx, p, progress); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(p.out, []byte(page), 0o644)
+	return figures.Write(p.out, all)
 }

@@ -87,7 +87,7 @@ func (b *bench) start(ctx context.Context, dir string) error {
 	call := callOf("http://" + address + "/customers/4711")
 	var body []byte
 	for _, role := range b.plan.Servers {
-		o := order{Role: role, Dir: filepath.Join(dir, strings.ReplaceAll(role, " ", "-")), Body: body, Profile: b.profile(role)}
+		o := order{Role: role, Guests: b.plan.Guests, Dir: filepath.Join(dir, fileName(role)), Body: body, Profile: b.profile(role)}
 		if b.processes[role], address, err = startServer(ctx, o); err != nil {
 			return err
 		}
@@ -106,11 +106,14 @@ func (b *bench) start(ctx context.Context, dir string) error {
 	return nil
 }
 
+// fileName is a server's name in those of files.
+func fileName(role string) string { return strings.NewReplacer(" ", "-", ",", "").Replace(role) }
+
 func (b *bench) profile(role string) string {
 	if b.plan.Profiles == "" {
 		return ""
 	}
-	return filepath.Join(b.plan.Profiles, strings.ReplaceAll(role, " ", "-")+".pprof")
+	return filepath.Join(b.plan.Profiles, fileName(role)+".pprof")
 }
 
 func (b *bench) stop() error {

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"sluice/benchmarks"
+	"sluice/benchmarks/figures"
+	"sluice/benchmarks/guests"
+	"sluice/runtime/server"
 
 	"github.com/valyala/fasthttp"
 )
@@ -19,14 +22,17 @@ type serving struct {
 	serve    func(ln net.Listener) error
 	shutdown func(ctx context.Context) error
 	close    func() error
+	held     func() int64 // of a holding upstream
 }
 
 func newServing(o order) (*serving, error) {
 	switch o.Role {
-	case roleSluice, roleTwin:
+	case figures.Sluice, figures.SluiceDirty, figures.SluiceGo, figures.GoDirty, figures.Twin:
 		return newConnectorServing(o)
-	case roleBare, roleUpstream:
+	case figures.Bare, roleUpstream:
 		return newConstantServing(o.Body), nil
+	case roleHolding:
+		return newHoldingServing(o), nil
 	}
 	return nil, fmt.Errorf("there is no role %q", o.Role)
 }
@@ -38,17 +44,32 @@ func newConnectorServing(o order) (*serving, error) {
 	}
 	level := new(slog.LevelVar)
 	logger := slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: level}))
-	stand, err := benchmarks.Open(context.Background(), o.Dir, logger, "http")
+	setup := benchmarks.Setup{
+		Dir: o.Dir, Logger: logger, Connectors: []string{"http"}, Settings: o.Settings,
+		Dirty: o.Role == figures.SluiceDirty || o.Role == figures.GoDirty,
+	}
+	if o.Role == figures.SluiceGo || o.Role == figures.GoDirty {
+		wasm, err := guests.Read(o.Guests, guests.HTTP)
+		if err != nil {
+			return nil, errors.Join(err, logs.Close())
+		}
+		setup.Modules = map[string][]byte{"http": wasm}
+	}
+	stand, err := benchmarks.Open(context.Background(), setup)
 	if err != nil {
 		return nil, errors.Join(err, logs.Close())
 	}
 	if err := level.UnmarshalText([]byte(stand.LogLevel())); err != nil {
 		return nil, errors.Join(err, stand.Close(), logs.Close())
 	}
-	s := stand.NewServer(stand.Runtime)
-	if o.Role == roleTwin {
-		s = stand.NewServer(stand.Twin)
+	var executor server.Executor = stand.Runtime
+	switch {
+	case o.Role == figures.Twin:
+		executor = stand.Twin
+	case setup.Dirty:
+		executor = stand.Dirty
 	}
+	s := stand.NewServer(executor)
 	return &serving{
 		serve:    func(ln net.Listener) error { return s.Serve(stand.Runtime.CountSockets(ln)) },
 		shutdown: s.Shutdown,

@@ -46,26 +46,34 @@ type Executor struct {
 // New returns the twin of the bundled connector http as the runtime, which must be in development mode, serves it. The
 // caller closes it.
 func New(rt *runtime.Runtime, c Config) (*Executor, error) {
-	cmd, ok := rt.Command(connector, command)
-	if !ok {
-		return nil, fmt.Errorf("the command %s/%s is not in service: there is nothing to be the twin of", connector, command)
-	}
-	described := describe(rt)
-	policy, err := policyOf(described)
+	client, cmd, err := NewClient(rt, c)
 	if err != nil {
 		return nil, err
 	}
 	e := &Executor{
-		runtime: rt,
-		client: egress.NewClient(egress.Config{
-			Policy: policy, Guard: egress.NewGuard(), Sockets: egress.NewSockets(c.Sockets),
-			Version: c.Version, ResponseLimit: cmd.Limits().Response,
-		}),
-		userAgent: "sluice-http/" + described.Version.Manifest.Version,
+		runtime: rt, client: client,
+		userAgent: "sluice-http/" + describe(rt).Version.Manifest.Version,
 		slots:     make(chan struct{}, cmd.Limits().Concurrent),
 	}
 	e.running, e.giveUp = context.WithCancel(context.Background())
 	return e, nil
+}
+
+// NewClient returns the way out of the connector http as the runtime grants it, and the command that is called. The caller
+// closes the client.
+func NewClient(rt *runtime.Runtime, c Config) (*egress.Client, *runtime.Command, error) {
+	cmd, ok := rt.Command(connector, command)
+	if !ok {
+		return nil, nil, fmt.Errorf("the command %s/%s is not in service: there is nothing to be the twin of", connector, command)
+	}
+	policy, err := policyOf(describe(rt))
+	if err != nil {
+		return nil, nil, err
+	}
+	return egress.NewClient(egress.Config{
+		Policy: policy, Guard: egress.NewGuard(), Sockets: egress.NewSockets(c.Sockets),
+		Version: c.Version, ResponseLimit: cmd.Limits().Response,
+	}), cmd, nil
 }
 
 func describe(rt *runtime.Runtime) runtime.Connector {

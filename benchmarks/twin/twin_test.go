@@ -33,7 +33,7 @@ func run(m *testing.M) int {
 
 // TestSameAnswers holds the twin against the connector: the same request, the same bytes.
 func TestSameAnswers(t *testing.T) {
-	stand, err := benchmarks.Open(t.Context(), dir, slog.New(slog.DiscardHandler), "http")
+	stand, err := benchmarks.Open(t.Context(), benchmarks.Setup{Dir: dir, Logger: slog.New(slog.DiscardHandler), Connectors: []string{"http"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestSameAnswers(t *testing.T) {
 }
 
 func TestSameAnswers_Errors(t *testing.T) {
-	stand, err := benchmarks.Open(t.Context(), dir, slog.New(slog.DiscardHandler), "http")
+	stand, err := benchmarks.Open(t.Context(), benchmarks.Setup{Dir: dir, Logger: slog.New(slog.DiscardHandler), Connectors: []string{"http"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sluice/runtime"
 	"sluice/runtime/catalog"
 	"sluice/runtime/manifest"
+	"sluice/runtime/module"
 
 	"github.com/spf13/cobra"
 )
@@ -28,6 +29,9 @@ type report struct {
 	Imports     []string           `json:"imports"`
 	Manifest    *manifest.Manifest `json:"manifest"`
 	CustomBytes int                `json:"custom_section_bytes"`
+	Admission   *admission         `json:"admission"`
+	// Verification is there with --verify.
+	Verification *verification `json:"verification,omitempty"`
 }
 
 func newInspect() *cobra.Command {
@@ -36,29 +40,36 @@ func newInspect() *cobra.Command {
 		Short: "Say what a module is, what it asks for, and whether it can be installed",
 		Long: "Say what a module is: its ABI, imports, commands, and the capabilities it requests. The module is checked as an\n" +
 			"upload is, and asked for its manifest in a sandbox that reaches nothing.\n\n" +
-			"Exit status 1, and the reason, where it could not be installed.",
+			"With --verify, it is also asked again and again, in sandboxes that are put back after each call in every way that\n" +
+			"works on this machine, and canaries left by one call are looked for in the others. No command is executed.\n\n" +
+			"Exit status 1, and the reason, where it could not be installed, or where something of a call was found in another.",
 		Args: cobra.ExactArgs(1),
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	verifies := cmd.Flags().Bool("verify", false, "look whether calls leave anything behind for others")
 	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
 		wasm, err := os.ReadFile(args[0])
 		if err != nil {
 			return err
 		}
-		r, err := inspect(args[0], wasm)
+		r, err := inspect(args[0], wasm, *verifies)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), r)
+			err = printJSON(cmd.OutOrStdout(), r)
+		} else {
+			r.print(cmd.OutOrStdout())
 		}
-		r.print(cmd.OutOrStdout())
-		return nil
+		if err == nil && r.Verification != nil {
+			err = r.Verification.failure()
+		}
+		return err
 	})
 	return cmd
 }
 
-func inspect(file string, wasm []byte) (*report, error) {
+func inspect(file string, wasm []byte, verifies bool) (*report, error) {
 	inspected, err := runtime.Inspect(wasm)
 	if err != nil {
 		return nil, err
@@ -77,38 +88,43 @@ func inspect(file string, wasm []byte) (*report, error) {
 	for _, c := range m.Customs {
 		r.CustomBytes += c.Size
 	}
-	r.Manifest, err = describe(wasm)
-	return r, err
+	return r, r.look(m, wasm, verifies)
 }
 
-// describe installs the module in a runtime of its own, which is thrown away.
-func describe(wasm []byte) (*manifest.Manifest, error) {
+// look installs the module in a runtime of its own, which is thrown away, and reports what is seen there.
+func (r *report) look(m *module.Module, wasm []byte, verifies bool) error {
 	dir, err := os.MkdirTemp("", "sluice-inspect-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	store, err := catalog.Open(dir, catalog.Options{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = store.Close() }()
 	settings, err := config.Load("", func(string) (string, bool) { return "", false }, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rc := runtimeConfig(settings, store, compiledCache(), newLogger("error"))
 	rc.Bundled, rc.ShowGuests = nil, true
-	rt, err := runtime.New(context.Background(), rc)
+	ctx := context.Background()
+	rt, err := runtime.New(ctx, rc)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = rt.Close(context.Background()) }()
-	c, _, err := rt.Install(context.Background(), wasm, false)
+	defer func() { _ = rt.Close(ctx) }()
+	c, _, err := rt.Install(ctx, wasm, false)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c.Version.Manifest, nil
+	r.Manifest = c.Version.Manifest
+	if r.Admission, err = admissionOf(rt, c.Name, m); err != nil || !verifies {
+		return err
+	}
+	r.Verification, err = verify(ctx, rc, wasm)
+	return err
 }
 
 func (r *report) print(w io.Writer) {
@@ -137,5 +153,9 @@ func (r *report) print(w io.Writer) {
 	fmt.Fprintln(w, "imports")
 	for _, i := range r.Imports {
 		fmt.Fprintf(w, "  %s\n", i)
+	}
+	r.Admission.print(w)
+	if r.Verification != nil {
+		r.Verification.print(w, r.Admission)
 	}
 }

@@ -3,21 +3,71 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sluice/internal/guests"
+	"sluice/runtime/sandbox/memory"
+	"sluice/runtime/sandbox/wasmtest"
 )
 
 func TestInspect(t *testing.T) {
 	file := guests.Path(t, "greeter")
 	sluice(t, "inspect", file).want(t, exitOK, "greeter 1.0.0: Greets", "ABI native", "greeter/Greet: Greets somebody.",
-		"name (str, required): Whom to greet", "requested capabilities\n  none", "sluice:host/v1.write")
+		"name (str, required): Whom to greet", "requested capabilities\n  none", "sluice:host/v1.write",
+		"admission\n  imageable: ", "at most 67108864\n", " units of fuel\n", " of 4096 bytes\n", memory.Probe().String())
 	r := decode[report](t, sluice(t, "inspect", "--json", file).want(t, exitOK))
 	if r.File != file || r.Size != len(guests.Module(t, "greeter")) || len(r.SHA256) != 64 || r.ABI != "native" || r.Manifest == nil ||
 		r.Manifest.Name != "greeter" || r.Functions == 0 || r.MemoryPages == 0 || len(r.Imports) == 0 {
 		t.Errorf("got %+v", r)
 	}
+	if a := r.Admission; a == nil || !a.Imageable || a.MemoryInitialBytes != uint64(r.MemoryPages)<<16 || a.MemoryReadyBytes < a.MemoryInitialBytes ||
+		a.InitialisationMicroseconds <= 0 || a.DescribeFuelUnits <= 0 || a.PagesPerCall == nil || *a.PagesPerCall <= 0 ||
+		a.CodeGrowth < 1 || a.CodeGrowth > 1.5 || r.Verification != nil {
+		t.Errorf("got %+v", a)
+	}
 	sluice(t, "inspect", guests.Path(t, "http")).want(t, exitOK, "requested capabilities\n  http [")
+}
+
+// A module without an image is admitted too, and the report says why it has none.
+func TestInspect_NotImageable(t *testing.T) {
+	m := wasmtest.Native(`{"name":"tables","version":"1.0.0","commands":[{"name":"Say"}]}`)
+	m.Tables = []wasmtest.Table{{Type: 'r', Initial: 2}}
+	m.Functions[1].Code = wasmtest.Code(wasmtest.I32(0), wasmtest.RefNull('r'), wasmtest.TableSet(0))
+	file := filepath.Join(t.TempDir(), "tables.wasm")
+	if err := os.WriteFile(file, m.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sluice(t, "inspect", "--verify", file).want(t, exitOK, "not imageable, so that every call makes an instance of its own: the code uses table.set",
+		"each in an instance of its own", "nothing was found")
+	r := decode[report](t, sluice(t, "inspect", "--json", file).want(t, exitOK))
+	if r.Admission.Imageable || r.Admission.NotImageable == "" || r.Admission.ResetMode != "" || r.Admission.PagesPerCall != nil {
+		t.Errorf("got %+v", r.Admission)
+	}
+}
+
+func TestInspect_Verify(t *testing.T) {
+	sluice(t, "inspect", "--verify", guests.Path(t, "http")).want(t, exitOK, "verification\n  "+memory.Probe().String()+": 400 calls", "\n  copy: 400 calls",
+		"nothing was found: every call was pristine")
+	// Its manifest is another one whenever describe runs.
+	manifests := []string{`{"name":"fickle","version":"1.0.0","commands":[{"name":"A"}]}`, `{"name":"fickle","version":"1.0.0","commands":[{"name":"B"}]}`}
+	m := wasmtest.Native(manifests[0])
+	m.Data = append(m.Data, wasmtest.Data{At: wasmtest.NativeFree, Text: manifests[1]})
+	m.Globals = []wasmtest.Global{{Type: 'i', Mutable: true, Init: wasmtest.I32(0)}}
+	m.Functions[0].Code = wasmtest.Code(
+		wasmtest.GlobalGet(0), wasmtest.If(wasmtest.I32(wasmtest.NativeFree), wasmtest.I32(len(manifests[1])), wasmtest.Call(wasmtest.HostWrite), wasmtest.Drop),
+		wasmtest.GlobalGet(0), wasmtest.I32Eqz, wasmtest.If(m.Functions[0].Code), wasmtest.I32(1), wasmtest.GlobalSet(0))
+	file := filepath.Join(t.TempDir(), "fickle.wasm")
+	if err := os.WriteFile(file, m.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	result := sluice(t, "inspect", "--verify", "--json", file).want(t, exitFailed, "not pristine from call to call", "describe answers something else")
+	if r := decode[report](t, result); r.Verification.Pristine || len(r.Verification.Findings) == 0 || len(r.Verification.Modes) == 0 {
+		t.Errorf("got %+v", r.Verification)
+	}
+	if out := sluice(t, "inspect", "--verify", file).stdout; !strings.Contains(out, "\n  FOUND ") {
+		t.Errorf("printed %s", out)
+	}
 }
 
 func TestInspect_Errors(t *testing.T) {

@@ -1,10 +1,10 @@
 package module
 
-// charge is a place in a function's code where fuel is taken for the code behind it.
+// charge is a place in a function's code where fuel is taken for the code behind it, and where the checkpoint is called
+// when none is left.
 type charge struct {
 	at    int // in the file: before the instruction that begins there
 	units int32
-	check bool // whether the checkpoint is called where nothing is left
 }
 
 // Fuel is counted in units, about an instruction of native code each. What an instruction costs is an estimate from
@@ -20,10 +20,12 @@ const (
 
 	// freeUnits is how much a function without loops and calls may cost for its callers to pay it.
 	freeUnits = 32
-	// smallUnits is how much a stretch of code may cost for the region around it to pay it: less than the instructions
-	// that would take the fuel.
-	smallUnits = 40
-	// checkUnits is how much straight code runs without a check.
+	// smallUnits is how much a stretch of code may cost for the region around it to pay it. A check costs more than its
+	// instructions: the call in it keeps values from staying in registers.
+	smallUnits = 200
+	// mergedUnits is how much a region pays at most for small stretches.
+	mergedUnits = 2048
+	// checkUnits is how much code of one stretch runs without a check.
 	checkUnits = 4096
 )
 
@@ -61,12 +63,23 @@ func isDivision(op opcode) bool {
 // one pass through its region no instruction runs twice, since only a loop's head can be jumped back to. A region is
 // divided into stretches, which begin where control can arrive: at the head, in the branches of an if, and behind blocks
 // that are left by a jump. Each stretch is paid when it is entered; one that costs less than paying it is paid with the
-// region's head. So whatever runs has been paid.
+// region's head, unless there are so many of them that most are not run in most passes, as in the loop of an interpreter.
+// So whatever runs has been paid. Long stretches are divided into pieces.
 type planner struct {
 	charges []charge
-	now     int   // the charge of the stretch being walked, in charges
-	regions []int // the charges of the heads of the open regions, innermost last
+	now     int      // the charge of the stretch being walked, in charges
+	regions []region // the open ones, innermost last
 	blocks  []plannedBlock
+	// late is what was paid before a call that may recurse, for code that runs after it returns, in units.
+	late int32
+}
+
+// region is one that the walk is in.
+type region struct {
+	head   int   // its charge, in charges
+	merged int32 // what the head pays for small stretches
+	// called says that something was called that may call this function: what follows runs when that returns.
+	called bool
 }
 
 type plannedBlock struct {
@@ -79,7 +92,7 @@ type plannedBlock struct {
 }
 
 func (p *planner) begin(at int) {
-	p.charges, p.regions = p.charges[:0], p.regions[:0]
+	p.charges, p.regions, p.late = p.charges[:0], p.regions[:0], 0
 	p.blocks = append(p.blocks[:0], plannedBlock{op: opBlock, reach: -1})
 	p.head(at)
 }
@@ -87,8 +100,7 @@ func (p *planner) begin(at int) {
 // head begins a region.
 func (p *planner) head(at int) {
 	p.stretch(at)
-	p.charges[p.now].check = true
-	p.regions = append(p.regions, p.now)
+	p.regions = append(p.regions, region{head: p.now})
 }
 
 // stretch ends the stretch being walked, and begins another one.
@@ -98,14 +110,18 @@ func (p *planner) stretch(at int) {
 	p.charges = append(p.charges, charge{at: at})
 }
 
-// settle has a small stretch paid by the region's head.
+// settle has a small stretch paid by the region's head, as long as that does not pay for too many.
 func (p *planner) settle() {
 	if len(p.regions) == 0 {
 		return
 	}
-	c, head := &p.charges[p.now], p.regions[len(p.regions)-1]
-	if p.now != head && c.units <= smallUnits {
-		p.charges[head].units += c.units
+	c, r := &p.charges[p.now], &p.regions[len(p.regions)-1]
+	if p.now != r.head && c.units <= smallUnits && r.merged+c.units <= mergedUnits {
+		r.merged += c.units
+		if r.called {
+			p.late += c.units
+		}
+		p.charges[r.head].units += c.units
 		c.units = 0
 	}
 }
@@ -114,7 +130,6 @@ func (p *planner) settle() {
 func (p *planner) pay(units int32, next int) {
 	if p.charges[p.now].units += units; p.charges[p.now].units >= checkUnits {
 		p.stretch(next)
-		p.charges[p.now].check = true
 	}
 }
 
@@ -146,12 +161,22 @@ func (p *planner) end(next int) {
 	switch {
 	case b.op == opLoop:
 		p.settle()
+		called := p.regions[len(p.regions)-1].called
 		p.regions = p.regions[:len(p.regions)-1]
+		outer := &p.regions[len(p.regions)-1]
+		outer.called = outer.called || called
 		p.now = len(p.charges)
 		p.charges = append(p.charges, charge{at: next})
 	case b.entered, b.reach >= 0:
 		p.stretch(next)
 	}
+}
+
+// call notes a call that may recurse. What is behind it is a stretch of its own: many frames may return to theirs one
+// after the other, without a check in between but those of stretches.
+func (p *planner) call(next int) {
+	p.stretch(next)
+	p.regions[len(p.regions)-1].called = true
 }
 
 // jump notes that the block of a label can be left by a jump. The label may be the function itself.

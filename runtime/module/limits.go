@@ -32,7 +32,7 @@ type Limits struct {
 	// Defaults 4 and 100,000.
 	Tables, TableInitial int
 	// TableMax is what a table may grow to, in elements. A larger maximum, or none, is no reason to refuse:
-	// Bounded replaces it. Default 100,000.
+	// Bounded and Rewrite replace it. Default 100,000.
 	TableMax int
 	// MemoryPages is the initial size of the memory, in pages of 64 KiB. A larger declared maximum is
 	// no reason to refuse: growth is bounded when the module runs. Default 1,024 (64 MiB).

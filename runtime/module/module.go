@@ -1,9 +1,10 @@
-// Package module takes a .wasm file as bytes: its sections, which ABI it speaks, and whether it may come in.
+// Package module takes a .wasm file as bytes: its sections, which ABI it speaks, whether it may come in, and the form in
+// which it runs, metered and with its state in the host's reach.
 //
 // It is the gate in front of the compiler. Modules come from strangers, and some of a few dozen bytes bring an
 // engine down, so nothing reaches one before Parse has walked every byte of it: one pass, bounds checked, nothing
 // allocated by a count that the file merely claims, every quantity capped by Limits. Parse checks structure and
-// index spaces; operand types are left to the engine's own validator.
+// index spaces; operand types are left to the engine's own validator. Rewrite walks what Parse has accepted.
 //
 // The binary format is that of WebAssembly 2.0. Later proposals are refused by name.
 //

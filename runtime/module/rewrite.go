@@ -51,7 +51,9 @@ type rewriter struct {
 	helperIndex map[helper]uint32
 	start       uint32 // the helper that calls the start function
 	// paid is by function index what its callers pay for a function, 0 where it pays for itself.
-	paid    []int32
+	paid []int32
+	// quiet is by function index whether a function calls nothing but imports, so that it can't take part in a recursion.
+	quiet   []bool
 	planner planner
 	heights heights
 }

@@ -1,6 +1,9 @@
 package module
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // plan is what is added to one function.
 type plan struct {
@@ -10,8 +13,11 @@ type plan struct {
 	// charges are in the order of the code; the first is the function's entry.
 	charges []charge
 	// frame is the estimated size of the function's frame on the stack, in bytes; 0 where it can't take part in a
-	// recursion, since it calls nothing but imports.
+	// recursion, since it calls nothing but imports and functions that call nothing else.
 	frame int32
+	// late is what is paid, and checked, when the function returns: once more for the code behind its calls, which was paid
+	// before them. 0 where it is so little that the frame's size is measure enough.
+	late int32
 	// leaf says that the function has neither loops nor calls, so that it takes no more than its own length.
 	leaf bool
 }
@@ -20,17 +26,22 @@ type plan struct {
 func (w *rewriter) code() []byte {
 	n := w.at(SectionCode)
 	begin := w.pos
-	w.paid = make([]int32, len(w.m.Functions))
+	w.paid, w.quiet = make([]int32, len(w.m.Functions)), make([]bool, len(w.m.Functions))
+	for i := range w.quiet[:w.m.ImportedFunctions] {
+		w.quiet[i] = true
+	}
+	paid, quiet := slices.Clone(w.paid), slices.Clone(w.quiet) // what is being found out does not count yet
 	for i := range n {
 		size := int(w.u32())
 		next := w.pos + size
-		if p := w.plan(i, size); p.leaf {
-			if units := total(p.charges); units <= freeUnits {
-				w.paid[w.m.ImportedFunctions+i] = units
-			}
+		p := w.plan(i, size)
+		if units := total(p.charges); p.leaf && units <= freeUnits {
+			paid[w.m.ImportedFunctions+i] = units
 		}
+		quiet[w.m.ImportedFunctions+i] = p.frame == 0
 		w.pos = next
 	}
+	w.paid, w.quiet = paid, quiet
 	w.pos = begin
 	var bodies, body []byte
 	for i := range n {
@@ -68,6 +79,10 @@ const (
 	slotBytes        = 8
 	vectorSlotBytes  = 16
 	codePerFrameByte = 4
+	// Frames that return one after the other run what is behind their calls without a check. Counting it into the frame
+	// bounds the sum by the depth; where it is more than maxLateUnits, the function pays when it returns.
+	bytesPerLateUnit = 2
+	maxLateUnits     = 256
 )
 
 // plan decides what is added to the i-th function that the module defines. The reader stands at its locals; the plan is
@@ -84,19 +99,20 @@ func (w *rewriter) plan(i, size int) plan {
 	w.planner.begin(w.pos)
 	w.heights = heights{open: w.heights.open[:0]}
 	w.heights.enter(0, len(p.typ.Results))
-	slot, recursive := slotBytes, false
+	slot, recursive, call := slotBytes, false, false
 	var in instruction
 	length := int64(math.MaxInt64) // of a bulk operation, where it is a constant
 	for {
 		w.instruction(&in)
 		units := unitsOf(&in)
+		call = false
 		switch {
 		case in.op == opCall:
 			p.leaf = false
 			units += w.paid[in.x]
-			recursive = recursive || in.x >= w.checkpoint()
+			call = !w.quiet[in.x]
 		case in.imm == immIndirect:
-			p.leaf, recursive = false, true
+			p.leaf, call = false, true
 		case in.op == opLoop, in.op == opMemoryGrow, in.op == opTableGrow:
 			p.leaf = false
 		case isBulk(in.op):
@@ -114,8 +130,12 @@ func (w *rewriter) plan(i, size int) plan {
 		}
 		length = constantOf(&in)
 		w.measure(&in)
+		recursive = recursive || call
 		w.planner.pay(units, w.pos)
 		w.planner.follow(&in, w.pos)
+		if call {
+			w.planner.call(w.pos)
+		}
 		if len(w.planner.blocks) == 0 {
 			break
 		}
@@ -124,6 +144,10 @@ func (w *rewriter) plan(i, size int) plan {
 	p.charges = w.planner.charges
 	if recursive {
 		p.frame = int32(frameBytes + slot*(locals+w.heights.most) + size/codePerFrameByte)
+		if p.late = w.planner.late; p.late <= maxLateUnits {
+			p.frame += p.late * bytesPerLateUnit
+			p.late = 0
+		}
 	}
 	w.end = len(w.b)
 	return p
@@ -205,6 +229,7 @@ func (w *rewriter) function(out []byte, p plan) []byte {
 	}
 	if p.frame > 0 {
 		out = w.count(out, w.depthGlobal(), opI32Add, p.frame)
+		out = w.charge(out, charge{units: p.late})
 		out = append(out, byte(opEnd))
 	}
 	return out
@@ -222,16 +247,13 @@ func (w *rewriter) entry(out []byte, c charge, frame int32) []byte {
 	return w.check(append(out, byte(opI32Or))) // negative if either is
 }
 
-// charge writes the instructions that take fuel.
+// charge writes the instructions that take fuel, none for none.
 func (w *rewriter) charge(out []byte, c charge) []byte {
 	if c.units == 0 {
 		return out
 	}
 	out = w.count(out, w.fuelGlobal(), opI32Sub, c.units)
-	if c.check {
-		out = w.check(appendU32(append(out, byte(opGlobalGet)), w.fuelGlobal()))
-	}
-	return out
+	return w.check(appendU32(append(out, byte(opGlobalGet)), w.fuelGlobal()))
 }
 
 // count writes the instructions that add to a global or take from it.

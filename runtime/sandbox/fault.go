@@ -14,8 +14,8 @@ type FaultKind int
 const (
 	Trapped        FaultKind = iota // the guest trapped, or the engine failed
 	Exited                          // the guest ended itself with a status other than 0
-	OutOfMemory                     // the guest failed after its memory could not grow to what it asked for
-	Starved                         // the same, and it was the memory of all guests together that was used up
+	OutOfMemory                     // the guest failed after its memory could not grow beyond Limits.Memory
+	Starved                         // the guest failed after the memory of all guests together was used up
 	OutOfStack                      // the guest called itself too deeply
 	OutOfFuel                       // the guest computed for longer than it may
 	OutOfTime                       // the context's deadline passed
@@ -68,7 +68,7 @@ func (i *Instance) fault(err error) *Fault {
 		return &Fault{Kind: OutOfStack, Detail: firstLine(err)}
 	case i.memory != nil && i.memory.Starved():
 		return &Fault{Kind: Starved, Detail: firstLine(err)}
-	case i.memory != nil && i.memory.Denied():
+	case i.memory != nil && i.memory.Denied() && i.limits.Memory < i.module.memoryMax():
 		return &Fault{Kind: OutOfMemory, Detail: firstLine(err)}
 	case errors.As(err, &exit):
 		return &Fault{Kind: Exited, Detail: exit.Error()}

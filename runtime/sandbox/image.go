@@ -56,12 +56,13 @@ func (im *Image) Close() error {
 
 // Instance makes an instance in the image's state. The caller closes it.
 func (im *Image) Instance(l Limits) (*Instance, error) {
-	most := min(l.Memory, uint64(im.module.rewritten.MemoryMax)*PageSize)
-	if most < im.Bytes() {
-		return nil, fmt.Errorf("the guest needs %d bytes of memory after its initialisation, and may have %d", im.Bytes(), most)
+	if l.Memory < im.Bytes() {
+		return nil, fmt.Errorf("the guest needs %d bytes of memory after its initialisation, and may have %d", im.Bytes(), l.Memory)
 	}
 	i := &Instance{module: im.module, limits: l, image: im}
-	err := i.instantiate(func() (*memory.Memory, error) { return im.memory.NewMemory(most, im.module.engine.budget) })
+	err := i.instantiate(func() (*memory.Memory, error) {
+		return im.memory.NewMemory(i.memoryLimit(), im.module.engine.budget)
+	})
 	if err != nil {
 		i.Close()
 		return nil, err

@@ -32,6 +32,7 @@ type Instance struct {
 	globals     []api.MutableGlobal // the guest's own
 	fuel, depth api.MutableGlobal
 	meter       meter
+	resumption  func() // resume, as a value that is allocated once; nil until the guest waits
 
 	entry     entry
 	functions map[string]function
@@ -48,8 +49,9 @@ type function struct {
 // is what HostOf returns to the functions that it calls. The error is a *Fault. The caller closes the instance.
 func (m *Module) First(ctx context.Context, host any, l Limits) (*Instance, error) {
 	i := &Instance{module: m, limits: l}
-	most := min(l.Memory, uint64(m.rewritten.MemoryMax)*PageSize)
-	err := i.instantiate(func() (*memory.Memory, error) { return memory.New(m.engine.mode, most, m.engine.budget) })
+	err := i.instantiate(func() (*memory.Memory, error) {
+		return memory.New(m.engine.mode, i.memoryLimit(), m.engine.budget)
+	})
 	if err == nil {
 		err = i.layData()
 	}
@@ -69,6 +71,15 @@ func (m *Module) First(ctx context.Context, host any, l Limits) (*Instance, erro
 	}
 	return i, nil
 }
+
+// maxPages is one page less than the format allows: the page into which the engine grows a memory that is given back.
+const maxPages = 1<<16 - 1
+
+// memoryMax is how large the module itself lets its memory grow, in bytes.
+func (m *Module) memoryMax() uint64 { return uint64(min(m.rewritten.MemoryMax, maxPages)) * PageSize }
+
+// memoryLimit is how large the memory may grow, in bytes.
+func (i *Instance) memoryLimit() uint64 { return min(i.limits.Memory, i.module.memoryMax()) }
 
 // instantiate makes the engine's instance, over the memory that newMemory returns.
 func (i *Instance) instantiate(newMemory func() (*memory.Memory, error)) (err error) {
@@ -160,6 +171,7 @@ func (i *Instance) Call(ctx context.Context, host any, export string, params ...
 }
 
 func (i *Instance) call(ctx context.Context, host any, export string, params []uint64) (err error) {
+	defer recovered(&err)
 	f, ok := i.function(export)
 	if !ok {
 		return fmt.Errorf("the module does not export %q", export)
@@ -171,7 +183,6 @@ func (i *Instance) call(ctx context.Context, host any, export string, params []u
 	for len(i.results) < f.slots {
 		i.results = append(i.results, 0)
 	}
-	defer recovered(&err)
 	i.entry.Context, i.entry.host = ctx, host
 	i.enter(ctx)
 	defer i.leave()

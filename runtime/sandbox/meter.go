@@ -11,13 +11,14 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// How much fuel a guest gets at a time, in units: about an instruction each. The next slice is larger or smaller by how
-// long the last one took, so that a checkpoint is met about every tenth of a millisecond, whatever the guest does. A
-// guest can't be interrupted in between, and Go's collector waits for it: the largest slice is what that may cost.
+// How much fuel a guest gets at a time, in units: about an instruction each, and for code with many branches a tenth of
+// one. The next slice is larger or smaller by how long the last one took, so that a checkpoint is met about every tenth
+// of a millisecond, whatever the guest does. A guest can't be interrupted in between, and Go's collector waits for it:
+// a slice that took far too long lowers what the call can get for the rest of its time.
 const (
-	firstSlice    = 50_000
+	firstSlice    = 200_000
 	smallestSlice = 10_000
-	largestSlice  = 400_000
+	largestSlice  = 1_600_000
 
 	quickSlice   = 60 * time.Microsecond
 	slowSlice    = 300 * time.Microsecond
@@ -38,6 +39,7 @@ type meter struct {
 	computed time.Duration
 	burst    time.Duration // computed of late: since the call began, less what the guest waited meanwhile
 	slice    int32
+	largest  int32 // slice of this call
 	spent    int64 // units of fuel, without the slice being used
 	deep     bool  // half of the stack was used
 	holder   permits.Holder
@@ -49,9 +51,12 @@ var meterModule = HostModule{Name: module.ModuleMeter, Functions: []HostFunction
 	Func: func(ctx context.Context, _ api.Module, _ []uint64) { ctx.(*entry).instance.checkpoint() },
 }}}
 
+// unused is the meter of a call that has not begun.
+var unused = meter{slice: firstSlice, largest: largestSlice}
+
 // begin gives the guest what a call may use.
 func (i *Instance) begin() {
-	i.meter = meter{slice: firstSlice}
+	i.meter = unused
 	i.fuel.Set(firstSlice)
 	i.depth.Set(depthBytes / 2)
 }
@@ -88,7 +93,10 @@ func (m *meter) count(now time.Time) time.Duration {
 func (i *Instance) wait() (done func()) {
 	i.meter.count(time.Now())
 	i.meter.holder.Release()
-	return i.resume
+	if i.resumption == nil {
+		i.resumption = i.resume
+	}
+	return i.resumption
 }
 
 // resume goes on counting. A guest that waited for as long as it had computed is as good as one that begins; naps of no
@@ -129,21 +137,22 @@ func (i *Instance) checkpoint() {
 		}
 	}
 	m.spent = i.Fuel()
-	m.slice = nextSlice(m.slice, took)
+	m.nextSlice(took)
 	i.fuel.Set(uint64(m.slice))
 	m.resumed = time.Now()
 }
 
-func nextSlice(slice int32, took time.Duration) int32 {
+// nextSlice sets the size of the next slice by how long the last one took.
+func (m *meter) nextSlice(took time.Duration) {
 	switch {
 	case took > endlessSlice:
-		return smallestSlice
+		m.largest = max(m.largest/4, smallestSlice)
+		m.slice = smallestSlice
 	case took > slowSlice:
-		return max(slice/2, smallestSlice)
+		m.slice = max(m.slice/2, smallestSlice)
 	case took < quickSlice:
-		return min(slice*2, largestSlice)
+		m.slice = min(m.slice*2, m.largest)
 	}
-	return slice
 }
 
 // lendStack lets the guest have the second half of its stack, once.

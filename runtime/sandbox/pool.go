@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -27,6 +28,8 @@ type Pool struct {
 	config PoolConfig
 	lent   sync.WaitGroup
 	stats  struct{ made, reused, discarded, resets, pages atomic.Uint64 }
+	// recycling is how many instances are being put back, or about to.
+	recycling atomic.Int64
 
 	mu     sync.Mutex // protects what follows
 	idle   []*Instance
@@ -47,7 +50,13 @@ func (p *Pool) Get(ctx context.Context, host any) (*Instance, error) {
 		return nil, err
 	}
 	p.lent.Add(1)
-	if i := p.pop(); i != nil {
+	i := p.pop()
+	if i == nil && p.recycling.Load() > 0 {
+		// To put one back takes a hundredth of the time that it takes to make one: have that done first.
+		runtime.Gosched()
+		i = p.pop()
+	}
+	if i != nil {
 		p.stats.reused.Add(1)
 		return i, nil
 	}
@@ -72,11 +81,12 @@ func (p *Pool) take(ctx context.Context) error {
 	return nil
 }
 
+// give gives back what Get took. Close returns no earlier than the slots are free.
 func (p *Pool) give() {
-	p.lent.Done()
 	for _, s := range p.config.Slots {
 		s.give()
 	}
+	p.lent.Done()
 }
 
 func (p *Pool) pop() *Instance {
@@ -95,11 +105,13 @@ func (p *Pool) pop() *Instance {
 // Put takes back an instance that Get lent. failed says that its guest did not end as it should: it is not used again.
 // The instance is put back to its image, or another one made in its place, while the caller goes on.
 func (p *Pool) Put(i *Instance, failed bool) {
+	p.recycling.Add(1)
 	go p.recycle(i, failed)
 }
 
 func (p *Pool) recycle(i *Instance, failed bool) {
 	defer p.give()
+	defer p.recycling.Add(-1)
 	if !failed && i.image != nil && !i.meter.deep {
 		if pages, err := i.reset(); err == nil {
 			p.stats.resets.Add(1)
@@ -119,11 +131,11 @@ func (p *Pool) recycle(i *Instance, failed bool) {
 	}
 }
 
-// wants says that there is no instance left for the next call.
+// wants says that there is no instance left for the next call, where one would be kept.
 func (p *Pool) wants() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.idle) == 0 && !p.closed
+	return len(p.idle) == 0 && p.config.Warm > 0 && !p.closed
 }
 
 // push keeps an instance for the next call, or closes it where there are enough.
@@ -141,7 +153,8 @@ func (p *Pool) push(i *Instance) {
 
 // Stats count what a pool did since it was made.
 type Stats struct {
-	// Made, Reused and Discarded count instances: made, lent again, and thrown away after a call that failed.
+	// Made, Reused and Discarded count instances: made, lent again, and thrown away, because the call failed or went deep,
+	// or because they have no image.
 	Made, Reused, Discarded uint64
 	// Resets counts instances that were put back to their image, and Pages the pages of the host written in between.
 	Resets, Pages uint64
@@ -166,8 +179,11 @@ func (p *Pool) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.lent.Wait()
-	for _, i := range p.idle {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, i := range idle {
 		i.Close()
 	}
-	p.idle = nil
 }

@@ -23,6 +23,8 @@ func TestInstance_Call_Faults(t *testing.T) {
 		return wasmtest.Code(wasmtest.I32(pages), wasmtest.MemoryGrow, wasmtest.Drop)
 	}
 	exit := func(status int) []byte { return wasmtest.Code(wasmtest.I32(status), wasmtest.Call(hostExit)) }
+	declared := oneFunction(grow(1), wasmtest.Unreachable)
+	declared.MaxPages = 1
 	tests := []struct {
 		name     string
 		module   wasmtest.Module
@@ -39,6 +41,7 @@ func TestInstance_Call_Faults(t *testing.T) {
 		{"exit after memory was denied", oneFunction(grow(1), exit(2)), background, OutOfMemory, "status 2"},
 		{"exit 0 after memory was denied", oneFunction(grow(1), exit(0)), background, ExitedNormally, "status 0"},
 		{"trap after memory was refused by the format", oneFunction(grow(65536), wasmtest.Unreachable), background, Trapped, "unreachable"},
+		{"trap after the module's own maximum", declared, background, Trapped, "unreachable"},
 		{"recursion", recursion(), background, OutOfStack, ""},
 		{"deadline in a loop", oneFunction(wasmtest.Forever), soon, OutOfTime, "deadline"},
 		{"cancelled in a loop", oneFunction(wasmtest.Forever), cancelled, Cancelled, "cancelled"},

@@ -1,0 +1,101 @@
+// Command percall measures single calls of connectors in many languages, without a server around them, in every way in
+// which an engine on wazero can run them: a fresh instance for each call, one instance that is never reset, the same with
+// wazero's own interruption, and Sluice's.
+//
+// The ways of plain wazero are here in the source, with host functions that do no more than the guests need, so that
+// nothing is hidden in them; Sluice's way goes through its own packages. All ways of a guest are measured in turns within
+// one process, so that a machine that is slower for a while is slower for all of them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"sluice/benchmarks/figures"
+	"sluice/benchmarks/guests"
+)
+
+func main() {
+	if err := measure(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "percall:", err)
+		os.Exit(1)
+	}
+}
+
+// plan is what is measured.
+type plan struct {
+	dir    string        // of the built guests
+	rounds int           // of every way
+	turn   time.Duration // of one way in one round
+	only   string        // name of the one guest to measure, or ""
+	out    string
+}
+
+// The bounds of a plan.
+const (
+	maxRounds = 1000
+	maxTurn   = 10 * time.Second
+)
+
+func parsePlan(args []string) (plan, error) {
+	var p plan
+	flags := flag.NewFlagSet("percall", flag.ContinueOnError)
+	flags.StringVar(&p.dir, "guests", "bin/bench", "folder of the built guests")
+	flags.IntVar(&p.rounds, "rounds", 21, "how often each way is measured")
+	flags.DurationVar(&p.turn, "turn", 50*time.Millisecond, "how long each way runs in a round; one call at least")
+	flags.StringVar(&p.only, "only", "", "the one guest to measure")
+	flags.StringVar(&p.out, "out", "bin/bench/"+figures.PerCallFile, "file for the figures")
+	if err := flags.Parse(args); err != nil {
+		return p, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return p, fmt.Errorf("%q is no flag", flags.Arg(0))
+	case p.rounds < 1 || p.rounds > maxRounds:
+		return p, fmt.Errorf("-rounds takes 1 to %d", maxRounds)
+	case p.turn < 0 || p.turn > maxTurn:
+		return p, fmt.Errorf("-turn takes up to %s", maxTurn)
+	}
+	return p, nil
+}
+
+func measure(args []string) error {
+	p, err := parsePlan(args)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	all := figures.PerCall{
+		Machine: figures.ThisMachine(), Rounds: p.rounds,
+		Command: strings.TrimSpace("go run ./benchmarks/percall " + strings.Join(args, " ")),
+	}
+	b, err := newBench(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	for _, g := range guests.All {
+		if p.only != "" && p.only != g.Name {
+			continue
+		}
+		measured, err := b.guest(ctx, g)
+		if err != nil {
+			return fmt.Errorf("%s: %w", g.Name, err)
+		}
+		all.Guests = append(all.Guests, measured)
+	}
+	if p.only == "" {
+		if all.Compute, err = b.compute(ctx); err != nil {
+			return err
+		}
+	}
+	return figures.Write(p.out, all)
+}
