@@ -34,6 +34,8 @@ type Call struct {
 // The error is an *envelope.Failure: nobody answered. What it tells the caller says nothing of what the guest did;
 // that is in the log.
 func (r *Runtime) Execute(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
+	r.calls.Add(1)
+	defer r.calls.Done()
 	cmd, ok := r.acquire(cmd)
 	if !ok {
 		return nil, envelope.Fail(envelope.ConnectorUnavailable, "The connector was replaced while the call came in. Try again.")

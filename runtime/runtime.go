@@ -97,6 +97,8 @@ type Runtime struct {
 	// changing is held while the catalog and current are changed together.
 	changing sync.Mutex
 
+	// calls are those in flight.
+	calls sync.WaitGroup
 	// running ends when calls in flight are to be given up.
 	running context.Context
 	giveUp  context.CancelFunc
@@ -201,9 +203,28 @@ func (r *Runtime) load(ctx context.Context) error {
 // time.
 func (r *Runtime) Drain() { r.giveUp() }
 
+// closing bounds how long Close waits for calls that were given up: a guest comes by a checkpoint, and a host function
+// that waits ends with its call, well within it.
+const closing = 10 * time.Second
+
 // Close ends all calls and gives back what the runtime holds. No call may be made any more.
+//
+// # Errors
+//
+// Where a call does not end in time, what guests use is kept until the process ends: to take it away from one that runs
+// would end the process.
 func (r *Runtime) Close(ctx context.Context) error {
 	r.giveUp()
+	ended := make(chan struct{})
+	go func() {
+		r.calls.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closing):
+		return fmt.Errorf("calls go on %s after they were given up", closing)
+	}
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	r.publish(&snapshot{})
