@@ -105,18 +105,33 @@ func (r *Runtime) execute(ctx context.Context, entry *abi.Call, cmd *Command) er
 	pool := cmd.connector.pool
 	i, err := pool.Get(ctx, entry)
 	if err != nil {
-		return err
+		return r.noSandbox(ctx, cmd, err)
 	}
 	err = entry.Execute(ctx, i, cmd.index)
 	pool.Put(i, err != nil)
 	return err
 }
 
+// noSandbox tells what a call is answered that got no sandbox. Where the system would not give one, for want of memory or
+// of mappings, the operator is told.
+func (r *Runtime) noSandbox(ctx context.Context, cmd *Command, err error) error {
+	var fault *sandbox.Fault
+	if errors.As(err, &fault) || errors.Is(err, sandbox.ErrBusy) || ctx.Err() != nil {
+		return err
+	}
+	r.config.Logger.Error("no sandbox could be made; see what memory and mappings (vm.max_map_count) the server may have, or lower pool.total",
+		"connector", cmd.Connector(), "error", err.Error())
+	return overloaded("The server has no room for another call. Try again later.")
+}
+
 // failed says which way a guest failed.
 func (r *Runtime) failed(cmd *Command, call *Call, err error) error {
 	limits := cmd.connector.limits
+	var failure *envelope.Failure
 	var fault *sandbox.Fault
 	switch {
+	case errors.As(err, &failure):
+		return err
 	case errors.As(err, &fault):
 	case errors.Is(err, sandbox.ErrBusy):
 		return overloaded(fmt.Sprintf("The connector %q runs %d calls and %d more wait, or all connectors together run as many as they may. Try again later.",

@@ -28,10 +28,13 @@ type guestRun struct {
 	worlds  []*guestWorld
 	calls   int
 	traps   []string
+	// after, unless nil, is called after each call.
+	after func()
 }
 
 type guestWorld struct {
 	*moduletest.World
+	subject  *moduletest.Subject
 	host     *moduletest.Host
 	instance *moduletest.Instance
 }
@@ -47,22 +50,24 @@ type guestManifest struct {
 // endless are commands that no original ever returns from, or only with all memory taken.
 var endless = []string{"Spin", "Grow"}
 
-// runGuest has a guest of the native ABI describe itself twice, and run each of its commands.
-func runGuest(t *testing.T, file []byte, kinds []moduletest.Kind) {
-	r := newGuestRun(t, file, kinds)
+// runGuest compares all that a guest of the native ABI does.
+func runGuest(t *testing.T, file []byte, kinds []moduletest.Kind) { newGuestRun(t, file, kinds).run() }
+
+// run has the guest describe itself twice, and run each of its commands.
+func (r *guestRun) run() {
 	r.restart()
 	for range 2 {
 		r.call("describe")
 	}
 	var manifest guestManifest
 	if err := json.Unmarshal(r.worlds[0].host.Output, &manifest); err != nil {
-		t.Fatalf("the manifest: %v", err)
+		r.t.Fatalf("the manifest: %v", err)
 	}
 	for n, c := range manifest.Commands {
 		if slices.Contains(endless, c.Name) {
 			continue
 		}
-		params := parameters(t, c.Parameters)
+		params := parameters(r.t, c.Parameters)
 		for range 2 {
 			r.prepare(params)
 			if out := r.call("execute", uint64(n)); out.Trap != "" {
@@ -93,7 +98,7 @@ func newGuestRun(t *testing.T, file []byte, kinds []moduletest.Kind) *guestRun {
 			_ = w.Close(context.WithoutCancel(ctx))
 			_ = cache.Close(context.WithoutCancel(ctx))
 		})
-		g := &guestWorld{World: w, host: &moduletest.Host{}}
+		g := &guestWorld{World: w, subject: subject, host: &moduletest.Host{}}
 		if err := g.host.Provide(ctx, w); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +113,7 @@ func (r *guestRun) restart() {
 	ctx := experimental.WithCompilationWorkers(r.t.Context(), 2)
 	for _, w := range r.worlds {
 		old := w.instance
-		i, err := w.Instantiate(ctx, r.subject)
+		i, err := w.Instantiate(ctx, w.subject)
 		if err != nil {
 			r.t.Fatalf("%s: %v", w.Kind, err)
 		}
@@ -159,6 +164,9 @@ func (r *guestRun) call(export string, args ...uint64) moduletest.Outcome {
 		if d := moduletest.DiffState(first.instance, w.instance); d != "" {
 			r.t.Fatalf("%s: %s", where, d)
 		}
+	}
+	if r.after != nil {
+		r.after()
 	}
 	return want
 }
