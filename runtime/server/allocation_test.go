@@ -52,6 +52,21 @@ func TestDo_Allocations(t *testing.T) {
 	}
 }
 
+// TestDo_AllocationsWithSandbox counts the same with a guest behind it: a pooled sandbox, its meter, what the guest reads,
+// writes and answers, and its being put back.
+func TestDo_AllocationsWithSandbox(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector makes pools forget")
+	}
+	s := newCallServer(echoRuntime(t), slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	const calls, most = 200, 20
+	got := testing.AllocsPerRun(10, func() { serveCopies(t, s.ServeConn, callText("/v1/do/echo/Params", callBody), "200", calls) }) / calls
+	t.Logf("%.2f allocations a call", got)
+	if got > most {
+		t.Errorf("a call allocates %.2f times, want %d", got, most)
+	}
+}
+
 // TestLeftover: what is kept for the next call has nothing of the last one in it, whatever that was.
 func TestLeftover(t *testing.T) {
 	cmd := echoCommand(t)

@@ -141,6 +141,13 @@ func TestDo_Context(t *testing.T) {
 // echoCommand is a command of a runtime without a server.
 func echoCommand(t testing.TB) *runtime.Command {
 	t.Helper()
+	cmd, _ := echoRuntime(t).Command("echo", "Params")
+	return cmd
+}
+
+// echoRuntime is a runtime in which the echo guest is installed.
+func echoRuntime(t testing.TB) *runtime.Runtime {
+	t.Helper()
 	store, err := catalog.Open(t.TempDir(), catalog.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -154,8 +161,7 @@ func echoCommand(t testing.TB) *runtime.Command {
 	if _, _, err := rt.Install(context.Background(), echo.Module(), false); err != nil {
 		t.Fatal(err)
 	}
-	cmd, _ := rt.Command("echo", "Params")
-	return cmd
+	return rt
 }
 
 // FuzzBind compares what a guest gets with what encoding/json makes of the same body.
