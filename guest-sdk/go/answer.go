@@ -30,8 +30,15 @@ func JSON(value any) Answer {
 // Text returns an answer whose body is a JSON string of text, which must be UTF-8.
 func Text(text string) Answer { return Answer{body: []byte(text), text: true} }
 
-// Raw returns an answer whose body is JSON text that goes out byte for byte. It must be valid.
+// Raw returns an answer whose body is JSON text that goes out byte for byte. It must be valid: see [ValidJSON].
 func Raw(body json.RawMessage) Answer { return Answer{body: body} }
+
+// ValidJSON reports whether text is one JSON value that an answer may have as its body: strict, in UTF-8, and at most 512
+// arrays and objects deep.
+func ValidJSON(text []byte) bool {
+	_, err := rawjson.Value(text, rawjson.MaxDepth)
+	return err == nil
+}
 
 // Bare returns an answer without an envelope: the caller gets this status, 200 to 599, this media type and these bytes,
 // and nothing else. With an error beside it, the error goes out in an ordinary envelope.

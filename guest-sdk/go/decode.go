@@ -39,7 +39,7 @@ func decodeValue(value []byte, target any) error {
 	case optional:
 		return t.decode(value)
 	case json.Unmarshaler:
-		return decodeJSON(value, target)
+		return concealed(t.UnmarshalJSON(value), target)
 	}
 	switch v := reflect.ValueOf(target).Elem(); v.Kind() {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -79,7 +79,11 @@ func wholeNumber(value []byte) string {
 func decodeJSON(value []byte, target any) error {
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.UseNumber()
-	err := d.Decode(target)
+	return concealed(d.Decode(target), target)
+}
+
+// concealed returns an error of decoding into target without what it quotes.
+func concealed(err error, target any) error {
 	if err == nil {
 		return nil
 	}

@@ -75,7 +75,7 @@ func send(h abi.Host, answer Answer, failure *Error) {
 	} else if r < 0 {
 		fail("the host refused the answer's body: " + abi.Code(r).String())
 	}
-	if r := h.Answer(answer.appendHead(nil, failure)); r < 0 {
+	if r := h.Answer(answer.appendHead(make([]byte, 0, usualHead), failure)); r < 0 {
 		fail("the host refused the answer: " + abi.Code(r).String())
 	}
 }

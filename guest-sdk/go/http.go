@@ -1,20 +1,37 @@
 package sluice
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"sluice/guest-sdk/go/abi"
 	"sluice/internal/rawjson"
 )
 
-// Header is a list of names and values in order. Names are compared without regard to case.
+// Header is a list of names and values in order. Names are compared without regard to case. As a parameter it takes an
+// object of strings or a list of pairs of strings.
 type Header [][2]string
+
+// UnmarshalJSON takes an object or a list of pairs. Null is an empty list.
+func (h *Header) UnmarshalJSON(text []byte) (err error) {
+	text = bytes.Clone(text)
+	switch rawjson.KindOf(text) {
+	case rawjson.Null:
+		*h = nil
+	case rawjson.Object:
+		*h, err = headerOfObject(text)
+	default:
+		*h, err = headerOfPairs(text)
+	}
+	return err
+}
 
 // Add appends a header.
 func (h *Header) Add(name, value string) { *h = append(*h, [2]string{name, value}) }
@@ -147,7 +164,7 @@ func (c *Call) HTTP(r Request) (*Response, error) {
 	if r.Timeout < 0 {
 		return nil, &Error{Code: "timeout", Status: 504, Message: "The time for the request was over before it was sent."}
 	}
-	h := c.host.HTTPSend(r.appendHead(nil), r.Body)
+	h := c.host.HTTPSend(r.appendHead(make([]byte, 0, usualHead)), r.Body)
 	switch code := abi.Code(h); {
 	case code == abi.TooLarge:
 		return nil, &Error{Code: "request_too_large", Status: 413,
@@ -168,6 +185,9 @@ func (c *Call) HTTP(r Request) (*Response, error) {
 	response.Body.size = max(c.host.Size(head+1), 0)
 	return response, nil
 }
+
+// usualHead is how much room there is for a head at first, in bytes.
+const usualHead = 256
 
 // appendHead appends the head of r, as the ABI describes it, to dst.
 func (r *Request) appendHead(dst []byte) []byte {
@@ -200,27 +220,93 @@ func (r *Request) appendHead(dst []byte) []byte {
 
 // setHead takes over the head of a response, or returns the error that stands in it.
 func (r *Response) setHead(text []byte) error {
-	var head struct {
-		Status  int    `json:"status"`
-		Headers Header `json:"headers"`
-		Error   *struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-			Field   string `json:"field"`
-		} `json:"error"`
-	}
-	if err := json.Unmarshal(text, &head); err != nil {
+	var failure *Error
+	err := rawjson.Members(text, rawjson.MaxDepth, func(key, value []byte) (err error) {
+		switch string(key) {
+		case "status":
+			r.Status, err = strconv.Atoi(string(value))
+		case "headers":
+			r.Header, err = headerOfPairs(value)
+		case "error":
+			failure, err = failureOf(value)
+		}
+		return err
+	})
+	if err != nil {
 		fail("the host's response head cannot be read")
 	}
-	if e := head.Error; e != nil {
-		message := e.Message
-		if e.Field != "" {
-			message = fmt.Sprintf("%s (%s)", message, e.Field)
-		}
-		return &Error{Code: e.Code, Status: statusOf(e.Code), Message: message}
+	if failure != nil {
+		return failure
 	}
-	r.Status, r.Header = head.Status, head.Headers
 	return nil
+}
+
+// usualHeaders is how many headers there is room for at first. Most services send fewer.
+const usualHeaders = 16
+
+var errNoHeader = errors.New("a header is no pair of strings")
+
+// headerOfPairs reads a list of pairs. The header aliases it.
+func headerOfPairs(list []byte) (Header, error) {
+	h := make(Header, 0, usualHeaders)
+	err := rawjson.Elements(list, rawjson.MaxDepth, func(element []byte) error {
+		var pair [2]string
+		n := 0
+		err := rawjson.Elements(element, rawjson.MaxDepth, func(part []byte) error {
+			if n == len(pair) || rawjson.KindOf(part) != rawjson.String {
+				return errNoHeader
+			}
+			pair[n] = lent(rawjson.Unquote(part))
+			n++
+			return nil
+		})
+		if err == nil && n < len(pair) {
+			err = errNoHeader
+		}
+		h = append(h, pair)
+		return err
+	})
+	return h, err
+}
+
+// headerOfObject reads an object of strings. The header aliases it.
+func headerOfObject(object []byte) (Header, error) {
+	h := make(Header, 0, usualHeaders)
+	err := rawjson.Members(object, rawjson.MaxDepth, func(name, value []byte) error {
+		if rawjson.KindOf(value) != rawjson.String {
+			return errNoHeader
+		}
+		h = append(h, [2]string{lent(name), lent(rawjson.Unquote(value))})
+		return nil
+	})
+	return h, err
+}
+
+// lent returns b as a string that aliases it: nobody writes to b any more.
+func lent(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// failureOf reads why there is no response; nil from null.
+func failureOf(object []byte) (*Error, error) {
+	if rawjson.KindOf(object) == rawjson.Null {
+		return nil, nil
+	}
+	e, field := &Error{}, ""
+	err := rawjson.Members(object, rawjson.MaxDepth, func(key, value []byte) error {
+		switch string(key) {
+		case "code":
+			e.Code = scalar(value)
+		case "message":
+			e.Message = scalar(value)
+		case "field":
+			field = scalar(value)
+		}
+		return nil
+	})
+	if field != "" {
+		e.Message = fmt.Sprintf("%s (%s)", e.Message, field)
+	}
+	e.Status = statusOf(e.Code)
+	return e, err
 }
 
 // statusOf returns the http_status of a failure to get a response: below 500 where trying again is pointless.

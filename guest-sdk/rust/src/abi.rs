@@ -41,6 +41,7 @@ pub trait Host {
 mod guest {
     use super::{Host, MaybeUninit};
     use std::panic;
+    use std::sync::Once;
 
     #[link(wasm_import_module = "sluice:host/v1")]
     unsafe extern "C" {
@@ -62,13 +63,16 @@ mod guest {
     impl Guest {
         /// To be called first in every export: makes a panic report its place, and never its text.
         pub fn enter() -> Guest {
-            panic::set_hook(Box::new(|info| {
-                let line = match info.location() {
-                    Some(place) => format!("panicked at {}:{}", place.file(), place.line()),
-                    None => "panicked".to_owned(),
-                };
-                Guest(()).log(3, &line);
-            }));
+            static HOOK: Once = Once::new();
+            HOOK.call_once(|| {
+                panic::set_hook(Box::new(|info| {
+                    let line = match info.location() {
+                        Some(place) => format!("panicked at {}:{}", place.file(), place.line()),
+                        None => "panicked".to_owned(),
+                    };
+                    Guest(()).log(3, &line);
+                }));
+            });
             Guest(())
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::abi::Host;
 use crate::error::Error;
-use crate::json::push_string;
+use crate::json::{push_integer, push_string};
 
 /// The answer of a command: a body, and how it is to be taken.
 #[derive(Debug, Clone)]
@@ -96,7 +96,9 @@ impl Answer {
         head.push(b'{');
         if let Shape::Bare(status) = self.shape {
             push_member(&mut head, "response");
-            head.extend_from_slice(format!("{{\"status\":{status}}}").as_bytes());
+            head.extend_from_slice(b"{\"status\":");
+            push_integer(&mut head, status.into());
+            head.push(b'}');
         }
         if self.shape == Shape::Text {
             push_member(&mut head, "body");
@@ -104,7 +106,7 @@ impl Answer {
         }
         if let Some(status) = self.status {
             push_member(&mut head, "http_status");
-            head.extend_from_slice(status.to_string().as_bytes());
+            push_integer(&mut head, status.into());
         }
         if let Some(mimetype) = &self.mimetype {
             push_member(&mut head, "mimetype");
@@ -113,8 +115,12 @@ impl Answer {
         if let Some(headers) = &self.headers {
             push_member(&mut head, "headers");
             head.push(b'{');
-            for (name, value) in headers {
-                push_member(&mut head, name);
+            for (i, (name, value)) in headers.iter().enumerate() {
+                if i > 0 {
+                    head.push(b',');
+                }
+                push_string(&mut head, name);
+                head.push(b':');
                 push_string(&mut head, value);
             }
             head.push(b'}');
@@ -145,13 +151,12 @@ impl From<Error> for Answer {
     }
 }
 
-/// Appends a member's name, with the comma and colon it needs.
+/// Appends a member's name, which needs no escape, with the comma and colon it needs.
 fn push_member(out: &mut Vec<u8>, name: &str) {
-    if out.last() != Some(&b'{') {
-        out.push(b',');
-    }
-    push_string(out, name);
-    out.push(b':');
+    let before: &[u8] = if out.last() == Some(&b'{') { b"\"" } else { b",\"" };
+    out.extend_from_slice(before);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 #[cfg(test)]

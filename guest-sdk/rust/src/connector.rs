@@ -4,7 +4,7 @@ use crate::abi::{Host, PARAMETERS};
 use crate::answer::Answer;
 use crate::call::{Call, read_text};
 use crate::error::Result;
-use crate::json::{Object, push_string};
+use crate::json::push_string;
 use crate::params::Params;
 
 /// What runs a command.
@@ -117,13 +117,11 @@ impl Connector {
         answer.unwrap_or_else(Answer::from).send(host);
     }
 
-    /// Grows the heap and touches the JSON code before the memory image is taken, so that no call has to. What `warm`
-    /// of the ABI does; it keeps nothing and asks the host for nothing.
+    /// Grows the heap before the memory image is taken, so that no call has to. What `warm` of the ABI does; it keeps
+    /// nothing and asks the host for nothing.
     pub fn warm(&self) {
         const HEAP: usize = 512 << 10;
         drop(std::hint::black_box(Vec::<u8>::with_capacity(HEAP)));
-        let manifest = self.manifest();
-        std::hint::black_box(Object::parse(&manifest));
     }
 }
 

@@ -1,17 +1,15 @@
 //! HTTP through the host, which checks every request against the connector's grants.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-
 use crate::abi::Host;
 use crate::call::{Call, read_all, read_text};
 use crate::error::{Error, Result};
-use crate::json::{Text, push_string};
+use crate::json::{push_integer, push_string};
+use crate::scan::Scanner;
 use crate::send_error::SendError;
 
 /// An HTTP method that the host sends.
@@ -128,7 +126,8 @@ impl<'a> Request<'a> {
         }
         head.push(b']');
         if let Some(timeout) = self.timeout {
-            head.extend_from_slice(format!(",\"timeout_ms\":{}", timeout.as_millis()).as_bytes());
+            head.extend_from_slice(b",\"timeout_ms\":");
+            push_integer(&mut head, u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         }
         head.push(b'}');
         head
@@ -149,7 +148,7 @@ impl<'h> Response<'h> {
         // Made before the head is read, so that the buffers are given back on every way out.
         let mut response = Response { host, handle, offset: 0, status: 0, headers: Headers::default() };
         let head = read_text(host, handle).map_err(|_| SendError::unreadable())?;
-        let head: Head = serde_json::from_str(&head).map_err(|_| SendError::unreadable())?;
+        let head: Head = Head::parse(&head).ok_or_else(SendError::unreadable)?;
         match (head.error, head.status) {
             (Some(error), _) => Err(error),
             (None, Some(status)) => {
@@ -224,6 +223,24 @@ impl Headers {
         self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
+    /// Reads a list of pairs.
+    fn scan(scanner: &mut Scanner) -> Option<Self> {
+        let mut headers = Headers { text: String::with_capacity(512), ends: Vec::with_capacity(16) };
+        scanner.array(|scanner| {
+            let mut ends = [0; 2];
+            let mut parts = ends.iter_mut();
+            scanner.array(|scanner| {
+                headers.text.push_str(&scanner.string()?);
+                *parts.next()? = headers.text.len();
+                Some(())
+            })?;
+            let is_pair = parts.next().is_none();
+            headers.ends.push(ends.into());
+            is_pair.then_some(())
+        })?;
+        Some(headers)
+    }
+
     /// All names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut start = 0;
@@ -235,33 +252,6 @@ impl Headers {
     }
 }
 
-impl<'de> Deserialize<'de> for Headers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Headers;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of pairs")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<Self::Value, A::Error> {
-                let mut headers = Headers { text: String::with_capacity(512), ends: Vec::with_capacity(16) };
-                while let Some((Text(name), Text(value))) = pairs.next_element()? {
-                    headers.text.push_str(&name);
-                    let name_end = headers.text.len();
-                    headers.text.push_str(&value);
-                    headers.ends.push((name_end, headers.text.len()));
-                }
-                Ok(headers)
-            }
-        }
-
-        deserializer.deserialize_seq(Pairs)
-    }
-}
-
 /// The head of an answer as the host writes it.
 #[derive(Default)]
 struct Head {
@@ -270,31 +260,19 @@ struct Head {
     error: Option<SendError>,
 }
 
-impl<'de> Deserialize<'de> for Head {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Head;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a response head")
+impl Head {
+    fn parse(text: &str) -> Option<Self> {
+        let mut head = Head::default();
+        let mut scanner = Scanner::new(text);
+        scanner.object(|scanner, name| {
+            match name.as_ref() {
+                "status" => head.status = Some(scanner.value()?.get().parse().ok()?),
+                "headers" => head.headers = Headers::scan(scanner)?,
+                "error" => head.error = Some(SendError::scan(scanner)?),
+                _ => drop(scanner.value()?),
             }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut head = Head::default();
-                while let Some(Text(name)) = map.next_key()? {
-                    match name.as_ref() {
-                        "status" => head.status = Some(map.next_value()?),
-                        "headers" => head.headers = map.next_value()?,
-                        "error" => head.error = Some(map.next_value()?),
-                        _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
-                    }
-                }
-                Ok(head)
-            }
-        }
-
-        deserializer.deserialize_map(Members)
+            Some(())
+        })?;
+        scanner.end().map(|()| head)
     }
 }

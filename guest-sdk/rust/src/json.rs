@@ -8,8 +8,54 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-pub use serde_json::value::RawValue;
+use crate::scan::{Scanner, skip_plain, skip_space, value_end};
+
+/// One JSON value as the text that was sent, without the white space around it.
+#[derive(PartialEq, Eq)]
+#[repr(transparent)]
+pub struct RawValue(str);
+
+impl RawValue {
+    /// Takes a text for a value; None if it is not one JSON value. Arrays and objects may be as deep as they like.
+    pub fn parse(text: &str) -> Option<&Self> {
+        let mut scanner = Scanner::new(text);
+        let value = scanner.value()?;
+        scanner.end().map(|()| value)
+    }
+
+    /// The value's text.
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn unchecked(text: &str) -> &Self {
+        // SAFETY: the type is transparent, so that both references have the same layout.
+        unsafe { &*(text as *const str as *const RawValue) }
+    }
+}
+
+impl fmt::Display for RawValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RawValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RawValue").field(&&self.0).finish()
+    }
+}
+
+/// Checks that `text` is one JSON value (RFC 8259) whose arrays and objects are no deeper than `max_depth`. One pass, no
+/// recursion.
+///
+/// # Errors
+/// The offset in bytes of the first byte that is wrong.
+pub fn validate(text: &str, max_depth: usize) -> Result<(), usize> {
+    let bytes = text.as_bytes();
+    let end = skip_space(bytes, value_end(bytes, 0, max_depth)?);
+    if end == bytes.len() { Ok(()) } else { Err(end) }
+}
 
 /// The members of one JSON object, in the order they were sent, with their values still raw.
 #[derive(Debug, Clone, Default)]
@@ -22,13 +68,26 @@ impl<'a> Object<'a> {
     /// None if the text is no JSON object.
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut object = Object::parse_unique(text)?;
-        object.merge_repeated();
+        if object.may_repeat() {
+            object.merge_repeated();
+        }
         Some(object)
     }
 
     /// As [`parse`](Object::parse), for text whose names are known to differ.
     pub(crate) fn parse_unique(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        let mut scanner = Scanner::new(text);
+        let object = Object::scan(&mut scanner)?;
+        scanner.end().map(|()| object)
+    }
+
+    pub(crate) fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        let mut members = Vec::with_capacity(8);
+        scanner.object(|scanner, name| {
+            members.push((name, scanner.value()?));
+            Some(())
+        })?;
+        Some(Object { members })
     }
 
     /// The value of a member, by its name.
@@ -44,6 +103,14 @@ impl<'a> Object<'a> {
     /// Whether there is no member.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Few names are compared with one another, which takes no memory.
+    fn may_repeat(&self) -> bool {
+        const FEW: usize = 16;
+        let is_repeated =
+            |(i, (name, _)): (usize, &(Cow<str>, _))| self.members[..i].iter().any(|(key, _)| key == name);
+        self.members.len() > FEW || self.members.iter().enumerate().any(is_repeated)
     }
 
     fn merge_repeated(&mut self) {
@@ -77,64 +144,9 @@ impl<'a> IntoIterator for Object<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(8);
-                while let Some((Text(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(Object { members })
-            }
-        }
-
-        deserializer.deserialize_map(Members)
-    }
-}
-
-/// A JSON string, borrowed from the text wherever it has no escape.
-pub(crate) struct Text<'a>(pub Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Str;
-
-        impl<'de> Visitor<'de> for Str {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(Str)
-    }
-}
-
 /// The value of a JSON string; None for any other value, and for a string that is no Unicode text (a lone surrogate).
 pub fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    let text = value.get();
-    match text.strip_prefix('"')?.strip_suffix('"') {
-        Some(inner) if !inner.contains('\\') => Some(Cow::Borrowed(inner)),
-        _ => serde_json::from_str::<Text>(text).ok().map(|text| text.0),
-    }
+    Scanner::new(value.get()).string()
 }
 
 /// A string's value, or the JSON text of a number or boolean as it was sent. None for null, arrays and objects.
@@ -148,7 +160,12 @@ pub fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
 
 /// The elements of a JSON array, still raw; None for any other value.
 pub fn array(value: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(value.get()).ok()
+    let mut elements = Vec::new();
+    Scanner::new(value.get()).array(|scanner| {
+        elements.push(scanner.value()?);
+        Some(())
+    })?;
+    Some(elements)
 }
 
 /// Whether the value is `null`.
@@ -158,7 +175,49 @@ pub fn is_null(value: &RawValue) -> bool {
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string is always JSON, and a Vec takes any bytes");
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    let mut copied = 0;
+    loop {
+        let at = skip_plain(bytes, copied);
+        out.extend_from_slice(&bytes[copied..at]);
+        let Some(&byte) = bytes.get(at) else { break };
+        push_escaped(out, byte);
+        copied = at + 1;
+    }
+    out.push(b'"');
+}
+
+fn push_escaped(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0C => b'f',
+        b'\r' => b'r',
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            return out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Appends a number.
+pub(crate) fn push_integer(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.extend_from_slice(&digits[at..]);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +225,7 @@ mod tests {
     use super::*;
 
     fn raw(text: &str) -> &RawValue {
-        serde_json::from_str(text).expect("test value")
+        RawValue::parse(text).expect("test value")
     }
 
     #[test]
@@ -185,7 +244,7 @@ mod tests {
 
     #[test]
     fn object_refuses_what_is_none() {
-        for text in ["", "[]", "null", "1", r#""{}""#, r#"{"a":}"#, r#"{"a":1}x"#] {
+        for text in ["", "[]", "null", "1", r#""{}""#, r#"{"a":}"#, r#"{"a":1,}"#, r#"{"a":1}x"#, r#"{"\ud800":1}"#] {
             assert!(Object::parse(text).is_none(), "{text}");
         }
     }
@@ -210,9 +269,49 @@ mod tests {
     }
 
     #[test]
+    fn values_lose_white_space_around_them() {
+        for (text, want) in [("1", Some("1")), (" [ 1 ] \n", Some("[ 1 ]")), ("1 2", None), ("", None)] {
+            assert_eq!(RawValue::parse(text).map(RawValue::get), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn arrays_are_taken_apart() {
+        for (text, want) in
+            [("[]", Some("")), (r#"[ 1,"a,b" , [2,3]]"#, Some("1|\"a,b\"|[2,3]")), ("{}", None), ("1", None)]
+        {
+            let got = array(raw(text)).map(|elements| elements.iter().map(|e| e.get()).collect::<Vec<_>>().join("|"));
+            assert_eq!(got.as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn many_names_are_merged_too() {
+        let text: Vec<_> = (0..100).map(|i| format!("\"{}\":{i}", i % 50)).collect();
+        let text = format!("{{{}}}", text.join(","));
+        let object = Object::parse(&text).expect("an object");
+        let got: Vec<u32> = object.iter().filter_map(|(_, value)| value.get().parse().ok()).collect();
+        assert_eq!(got, (50..100).collect::<Vec<_>>());
+    }
+
+    /// Every character below U+0100, alone and behind and before others, is written as serde_json writes it.
+    #[test]
     fn strings_are_escaped() {
-        let mut out = Vec::new();
-        push_string(&mut out, "a\"\\\n\u{1}é");
-        assert_eq!(out, "\"a\\\"\\\\\\n\\u0001é\"".as_bytes());
+        for c in '\0'..'\u{100}' {
+            for text in [format!("{c}"), format!("0123456{c}"), format!("01234567{c}é{c}012345678")] {
+                let mut out = Vec::new();
+                push_string(&mut out, &text);
+                assert_eq!(out, serde_json::to_vec(&text).expect("JSON"), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn integers() {
+        for number in [0, 7, 10, 599, 300_000, u64::MAX] {
+            let mut out = Vec::new();
+            push_integer(&mut out, number);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
     }
 }

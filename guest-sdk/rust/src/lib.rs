@@ -30,16 +30,21 @@
 //! - A call starts from the memory image taken after initialisation: statics keep nothing between calls.
 //! - Numbers keep their text: `1.0` stays `1.0`, and an integer of 23 digits keeps all of them. Objects keep the order
 //!   of their keys.
+//! - What a call needs of memory comes from an arena of 64 KiB first. A connector that brings an allocator of its own takes
+//!   the crate without its feature `arena`.
 //! - A panic ends the call as `connector_crashed`. Only its place is logged, because its text may quote a parameter.
 
 mod abi;
 mod answer;
+#[cfg(any(test, all(target_arch = "wasm32", feature = "arena")))]
+mod arena;
 mod call;
 mod connector;
 mod error;
 mod http;
 pub mod json;
 mod params;
+mod scan;
 mod send_error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -80,6 +85,7 @@ macro_rules! export {
 
             #[unsafe(no_mangle)]
             extern "C" fn warm() {
+                $crate::Guest::enter();
                 $connector.warm();
             }
         }

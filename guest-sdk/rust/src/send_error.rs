@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer};
-
 use crate::error::Error;
 use crate::json::{self, Object};
+use crate::scan::Scanner;
 
 /// Why no answer came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,18 +144,17 @@ impl SendError {
         SendError { kind, message: message.to_owned() }
     }
 
-    pub(crate) fn unreadable() -> Self {
-        SendError { kind: SendErrorKind::Other, message: "The host's response head cannot be read.".to_owned() }
-    }
-}
-
-impl<'de> Deserialize<'de> for SendError {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members = Object::deserialize(deserializer)?;
+    /// Reads the member `error` of a response head.
+    pub(crate) fn scan(scanner: &mut Scanner) -> Option<Self> {
+        let members = Object::scan(scanner)?;
         let text = |name| members.get(name).and_then(json::string);
         let (code, field) = (text("code").unwrap_or_default(), text("field"));
         let kind = SendErrorKind::from_code(&code, field.as_deref());
-        Ok(SendError { kind, message: text("message").unwrap_or_default().into_owned() })
+        Some(SendError { kind, message: text("message").unwrap_or_default().into_owned() })
+    }
+
+    pub(crate) fn unreadable() -> Self {
+        SendError { kind: SendErrorKind::Other, message: "The host's response head cannot be read.".to_owned() }
     }
 }
 

@@ -40,6 +40,9 @@ pub fn decode_v2(bytes: Vec<u8>, content_type: &str) -> String {
 
 /// The value of a content type's parameter `charset`.
 fn declared(content_type: &str) -> Option<&str> {
+    if !content_type.bytes().any(|byte| byte == b';') {
+        return None;
+    }
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let is_quote = |c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'');

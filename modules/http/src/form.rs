@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn raw(text: &str) -> &RawValue {
-        sluice::serde_json::from_str(text).expect("test value")
+        RawValue::parse(text).expect("test value")
     }
 
     #[test]

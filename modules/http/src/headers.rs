@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn raw(text: &str) -> Option<&RawValue> {
-        Some(sluice::serde_json::from_str(text).expect("test value"))
+        Some(RawValue::parse(text).expect("test value"))
     }
 
     fn text(headers: &Headers) -> String {

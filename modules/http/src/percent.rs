@@ -121,6 +121,9 @@ pub fn requote(url: &str) -> String {
 
 /// Appends a name or value of a form: blanks as `+`, everything but letters, digits and `-._~` escaped.
 pub fn push_form(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| UNRESERVED.has(byte)) {
+        return out.push_str(text);
+    }
     for &byte in text.as_bytes() {
         match byte {
             b' ' => out.push('+'),

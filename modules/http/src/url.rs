@@ -45,9 +45,7 @@ impl Url {
             return Err(Refusal::Invalid("must not hold control characters"));
         }
         let parts = Parts::split(text)?;
-        let is_dotted_quad = parts.host.split('.').count() == 4
-            && parts.host.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
-        if is_dotted_quad && parts.host.parse::<Ipv4Addr>().is_err() {
+        if is_dotted_quad(parts.host) && parts.host.parse::<Ipv4Addr>().is_err() {
             return Err(Refusal::Invalid("has an IPv4 address that is none"));
         }
         let mut url = Url::begin(&parts, query.map_or(0, str::len));
@@ -183,29 +181,30 @@ impl<'a> Parts<'a> {
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return Err(Refusal::Scheme);
         }
-        let rest = rest.split('#').next().unwrap_or_default();
         let rest = rest.strip_prefix("//").ok_or(Refusal::Invalid("has no host"))?;
-        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (path, query) = match rest.split_once('?') {
+        let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let rest = split_once(rest, b'#').map_or(rest, |(rest, _)| rest);
+        let (path, query) = match split_once(rest, b'?') {
             Some((path, query)) => (path, Some(query)),
             None => (rest, None),
         };
-        let (userinfo, host_and_port) = match authority.rsplit_once('@') {
-            Some((userinfo, rest)) => (Some(userinfo), rest),
+        let (userinfo, host_and_port) = match authority.bytes().rposition(|byte| byte == b'@') {
+            Some(at) => (Some(&authority[..at]), &authority[at + 1..]),
             None => (None, authority),
         };
         let host_end = match host_and_port.starts_with('[') {
             true => {
                 host_and_port.find(']').ok_or(Refusal::Invalid("has an address in brackets that does not end"))? + 1
             }
-            false => host_and_port.find(':').unwrap_or(host_and_port.len()),
+            false => host_and_port.bytes().position(|byte| byte == b':').unwrap_or(host_and_port.len()),
         };
         let (host, port) = host_and_port.split_at(host_end);
         if host.is_empty() {
             return Err(Refusal::Invalid("has no host"));
         }
         // A backslash ends the host for some readers and not for others: what is checked must be what is asked.
-        if authority.contains('\\') || host.bytes().any(|byte| byte <= b' ' || byte == 0x7F) {
+        if authority.bytes().any(|byte| byte == b'\\') || host.bytes().any(|byte| byte <= b' ' || byte == 0x7F) {
             return Err(Refusal::Invalid("has a host name that is none"));
         }
         let port = match port.strip_prefix(':') {
@@ -224,15 +223,31 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// As [`str::split_once`], for an ASCII character: a URL is too short for a search that takes preparation.
+fn split_once(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// Whether a host is written as four numbers, of any size.
+fn is_dotted_quad(host: &str) -> bool {
+    let mut parts = 0;
+    let are_numbers = host.as_bytes().split(|&byte| byte == b'.').all(|part| {
+        parts += 1;
+        !part.is_empty() && part.iter().all(u8::is_ascii_digit)
+    });
+    are_numbers && parts == 4
+}
+
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = text.split_once(':')?;
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+    let (scheme, rest) = split_once(text, b':')?;
+    let is_scheme = scheme.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'));
     is_scheme.then_some((scheme, rest))
 }
 
 fn has_dots(path: &str) -> bool {
-    path.contains('.') && path.split('/').any(|segment| matches!(segment, "." | ".."))
+    path.bytes().any(|byte| byte == b'.') && path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// Removes `.` and `..`; a last one leaves no slash behind.

@@ -10,7 +10,7 @@ use sluice::{Answer, Call, Method, Params, Response, Result, SendErrorKind};
 use crate::exchange::{Exchange, bad_json, failed_status, inner_status, raw_response};
 use crate::form::{self, Spelling};
 use crate::headers::Headers;
-use crate::json::{compact, is_truthy, validate};
+use crate::json::{MAX_DEPTH, compact, is_truthy};
 use crate::url::Url;
 use crate::{auth, charset};
 
@@ -122,7 +122,7 @@ fn answer(mut response: Response, with_headers: bool) -> Result<Answer> {
     let content_type = response.headers().get("content-type").unwrap_or_default();
     let text = charset::decode_v1(bytes, content_type);
     let is_json = content_type.contains("application/json") && !text.is_empty();
-    let verdict = if is_json { validate(&text) } else { Ok(()) };
+    let verdict = if is_json { raw::validate(&text, MAX_DEPTH) } else { Ok(()) };
     let error = match verdict {
         _ if status >= 300 => Some((format!("HttpError{status}").into(), failed_status(status, &text))),
         Err(at) => Some((Cow::Borrowed(INTERNAL_ERROR), bad_json(at))),

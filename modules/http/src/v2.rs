@@ -7,11 +7,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use sluice::json::validate;
 use sluice::{Answer, Call, Field, Level, Method, Params, Response, Result, SendError, SendErrorKind};
 
 use crate::exchange::{Exchange, bad_json, failed_status, inner_status, raw_response};
 use crate::headers::{Headers, Invalid};
-use crate::json::{compact, is_truthy, validate};
+use crate::json::{MAX_DEPTH, compact, is_truthy};
 use crate::url::{Refusal, Url};
 use crate::{auth, charset, form, redirect, xml};
 
@@ -210,7 +211,7 @@ fn answer(mut response: Response, method: Method) -> Result<Answer, Failure> {
     let (answer, error) = if text.is_empty() {
         (raw_response(""), failed)
     } else if content_type.contains("application/json") {
-        match validate(&text) {
+        match validate(&text, MAX_DEPTH) {
             Ok(()) => (Answer::json_text(text), failed),
             Err(at) => (raw_response(&text), Some(("JSONDecodeError".into(), bad_json(at)))),
         }
