@@ -46,6 +46,7 @@ test-long: build guests ## kill -9 under load (KILL_ROUNDS changes how often), c
 	go test -tags long -run 'Kill' -timeout 30m ./cmd/sluice -args -kill.rounds=$(or $(KILL_ROUNDS),20)
 	go test -tags long -run 'CanaryLong|VerifyLong' -timeout 30m -v ./runtime
 	go test -tags long -run 'Long' -timeout 30m ./runtime/module
+	go test -tags long -timeout 30m ./runtime/hostile
 
 .PHONY: cases
 cases: build ## replay the recorded calls of the reference servers (needs Python 3.11)

@@ -79,6 +79,9 @@ type limitedBuffer struct{ b []byte }
 
 const stderrLimit = 16 << 10
 
-func (l *limitedBuffer) add(p []byte) {
-	l.b = append(l.b, p[:min(len(p), stderrLimit-len(l.b))]...)
+// add returns how many bytes it kept.
+func (l *limitedBuffer) add(p []byte) int {
+	n := min(len(p), stderrLimit-len(l.b))
+	l.b = append(l.b, p[:n]...)
+	return n
 }

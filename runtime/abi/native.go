@@ -72,6 +72,7 @@ func normalExit(err error) error {
 // nativeFunctions implements guest-sdk/ABI.md. Parameters and results are on the stack, as the function's type says.
 var nativeFunctions = map[string]api.GoModuleFunc{
 	"size": func(ctx context.Context, _ api.Module, stack []uint64) {
+		sandbox.Spend(ctx, hostCall)
 		b, errno := callOf(ctx).behind(handle(stack[0]))
 		if errno != hostfuncs.OK {
 			stack[0] = uint64(int64(errno))
@@ -83,11 +84,12 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 	"close":  withErrno(nativeClose),
 	"write":  withErrno(nativeWrite),
 	"answer": withErrno(nativeAnswer),
-	"log": withErrno(func(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+	"log": withErrno(func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
 		line, ok := mem.Read(uint32(stack[1]), uint32(stack[2]))
 		if !ok {
 			return int32(hostfuncs.BadRange)
 		}
+		sandbox.Spend(ctx, len(line))
 		return int32(c.Host.Log(hostfuncs.Level(uint32(stack[0])), line))
 	}),
 	"random": withErrno(func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
@@ -99,6 +101,7 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 		return 0
 	}),
 	"now": func(ctx context.Context, _ api.Module, stack []uint64) {
+		sandbox.Spend(ctx, hostCall)
 		stack[0] = uint64(callOf(ctx).Host.Now())
 	},
 	"sleep":     withErrno(nativeSleep),
@@ -110,6 +113,7 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 func withErrno(f func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32) api.GoModuleFunc {
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
 		interruptible(ctx.Err())
+		sandbox.Spend(ctx, hostCall)
 		stack[0] = api.EncodeI32(f(ctx, callOf(ctx), guest.Memory(), stack))
 	}
 }
@@ -121,10 +125,19 @@ func (c *Call) fillRandom(ctx context.Context, p []byte) {
 	for len(p) > 0 {
 		interruptible(ctx.Err())
 		n := min(len(p), randomPiece)
+		sandbox.Spend(ctx, n)
 		c.Host.Random(p[:n])
 		p = p[n:]
 	}
 }
+
+// What host functions cost, in units of fuel: a call, and a number of bytes that are copied, or looked at one by one.
+const (
+	hostCall     = 100
+	copiedPerOne = 8
+)
+
+func spendCopy(ctx context.Context, n int) { sandbox.Spend(ctx, n/copiedPerOne) }
 
 type handle uint32
 
@@ -150,7 +163,7 @@ func (c *Call) behind(h handle) ([]byte, hostfuncs.Errno) {
 	return nil, hostfuncs.BadHandle
 }
 
-func nativeRead(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+func nativeRead(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
 	b, errno := c.behind(handle(stack[0]))
 	if errno != hostfuncs.OK {
 		return int32(errno)
@@ -164,7 +177,9 @@ func nativeRead(_ context.Context, c *Call, mem api.Memory, stack []uint64) int3
 		return 0
 	}
 	// A memory has at most 2³² bytes, but only 2³¹ − 1 of them can be counted in the result.
-	return int32(copy(dst[:min(len(dst), 1<<31-1)], b[offset:]))
+	n := copy(dst[:min(len(dst), 1<<31-1)], b[offset:])
+	spendCopy(ctx, n)
+	return int32(n)
 }
 
 func nativeClose(_ context.Context, c *Call, _ api.Memory, stack []uint64) int32 {
@@ -180,7 +195,7 @@ func nativeClose(_ context.Context, c *Call, _ api.Memory, stack []uint64) int32
 	return 0
 }
 
-func nativeWrite(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+func nativeWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
 	p, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
 	if !ok {
 		return int32(hostfuncs.BadRange)
@@ -189,6 +204,7 @@ func nativeWrite(_ context.Context, c *Call, mem api.Memory, stack []uint64) int
 		c.tooLarge = true
 		return int32(hostfuncs.TooLarge)
 	}
+	spendCopy(ctx, len(p))
 	if c.body == nil {
 		c.body = make([]byte, 0, len(p)) // most guests write once
 	}
@@ -199,7 +215,7 @@ func nativeWrite(_ context.Context, c *Call, mem api.Memory, stack []uint64) int
 // maxAnswerHead bounds the head of an answer, in bytes: room for every header a service may send.
 const maxAnswerHead = 256 << 10
 
-func nativeAnswer(_ context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+func nativeAnswer(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
 	p, ok := mem.Read(uint32(stack[0]), uint32(stack[1]))
 	switch {
 	case !ok:
@@ -212,6 +228,7 @@ func nativeAnswer(_ context.Context, c *Call, mem api.Memory, stack []uint64) in
 	case c.answered, rawjson.KindOf(p) != rawjson.Object:
 		return int32(hostfuncs.Invalid)
 	}
+	sandbox.Spend(ctx, len(p))
 	c.head, c.answered = append([]byte(nil), p...), true
 	return 0
 }
@@ -257,6 +274,8 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 		return int32(hostfuncs.TooLarge)
 	}
 	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
+	sandbox.Spend(ctx, len(head))
+	spendCopy(ctx, len(body))
 	done := sandbox.Waiting(ctx)
 	respHead, respBody, errno, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), head, body)
 	done()

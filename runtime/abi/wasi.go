@@ -44,11 +44,15 @@ var wasiFunctions = map[string]api.GoModuleFunc{
 	},
 }
 
-func notImplemented(_ context.Context, _ api.Module, stack []uint64) { stack[0] = wasiNoSys }
+func notImplemented(ctx context.Context, _ api.Module, stack []uint64) {
+	sandbox.Spend(ctx, hostCall)
+	stack[0] = wasiNoSys
+}
 
 func wasi(f func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint64) api.GoModuleFunc {
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
 		interruptible(ctx.Err())
+		sandbox.Spend(ctx, hostCall)
 		stack[0] = f(ctx, callOf(ctx), guest.Memory(), stack)
 	}
 }
@@ -119,7 +123,7 @@ func wasiRead(_ context.Context, _ *Call, mem api.Memory, stack []uint64) uint64
 // wasiVectors bounds how many pieces one fd_write gathers.
 const wasiVectors = 1024
 
-func wasiWrite(_ context.Context, c *Call, mem api.Memory, stack []uint64) uint64 {
+func wasiWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint64 {
 	fd, vectors, count, written := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])
 	if fd != 1 && fd != 2 {
 		return wasiBadF
@@ -137,7 +141,7 @@ func wasiWrite(_ context.Context, c *Call, mem api.Memory, stack []uint64) uint6
 		if !ok {
 			return wasiFault
 		}
-		c.stderr.add(p)
+		spendCopy(ctx, c.stderr.add(p))
 		n += uint32(len(p))
 	}
 	if !mem.WriteUint32Le(written, n) {

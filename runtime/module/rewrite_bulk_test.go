@@ -116,6 +116,7 @@ func tableModule(size, items int) []byte {
 
 // TestRewrite_TablePieces does for tables what TestRewrite_BulkPieces does for memory.
 func TestRewrite_TablePieces(t *testing.T) {
+	serial(t)
 	const piece, size, items = 32 << 10, 90_000, 80_000
 	var program moduletest.Program
 	program.File = tableModule(size, items)

@@ -45,6 +45,7 @@ func allocated(f func()) uint64 {
 // TestRewrite_Depth calls functions of many shapes deeply: 1,900 frames of a plain one are not too deep in any form, and
 // every one is stopped by the depth counter before the engine's stack is a few times larger than the counter says.
 func TestRewrite_Depth(t *testing.T) {
+	serial(t)
 	const (
 		plainDepth = 1_900
 		// The engine doubles its stack, and allocates it anew each time.

@@ -175,6 +175,7 @@ const (
 // TestRewrite_Endless runs guests that never return: each comes to a checkpoint again and again, and ends. Between two
 // checkpoints there are not many more instructions than there was fuel, which a second run counts.
 func TestRewrite_Endless(t *testing.T) {
+	serial(t)
 	for _, g := range endlessGuests {
 		t.Run(g.name, func(t *testing.T) {
 			s := checkRewrite(t, g.module.Bytes())

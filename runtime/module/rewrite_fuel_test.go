@@ -10,7 +10,10 @@ import (
 )
 
 // TestRewrite_FuelCoversCode compares the fuel that generated modules spend with the instructions that the originals run.
-func TestRewrite_FuelCoversCode(t *testing.T) { runFuel(t, 0, 50) }
+func TestRewrite_FuelCoversCode(t *testing.T) {
+	serial(t)
+	runFuel(t, 0, 50)
+}
 
 // freeUnits is what a function without loops and calls may cost without paying, where the host calls it.
 const freeUnits = 32

@@ -22,7 +22,7 @@ func FuzzRewrite(f *testing.F) {
 	scripts := scripts(f, "v2")
 	for i, name := range slices.Sorted(maps.Keys(scripts)) {
 		for j, c := range scripts[name].Commands {
-			if (i+j)%16 == 0 && strings.HasSuffix(c.Filename, ".wasm") {
+			if (i+j)%48 == 0 && strings.HasSuffix(c.Filename, ".wasm") {
 				if file := scripts[name].file(f, c.Filename); len(file) < 4096 {
 					f.Add(file)
 				}

@@ -38,6 +38,9 @@ func TestRewriteLong_Guests(t *testing.T) {
 	}
 }
 
+// TestRewriteLong_Size checks the size of all guests, and that the original's instructions are found in their order.
+func TestRewriteLong_Size(t *testing.T) { checkSizes(t, 1<<30) }
+
 // TestRewriteLong_Generated compares both forms of many generated modules.
 func TestRewriteLong_Generated(t *testing.T) { runGenerated(t, 1_000, 6_000) }
 
@@ -89,3 +92,5 @@ func TestRewriteLong_GuestFuel(t *testing.T) {
 		})
 	}
 }
+
+func all(string) bool { return true }

@@ -18,8 +18,9 @@ import (
 
 // script is one file of the specification's tests: commands about modules beside it.
 type script struct {
-	dir      string
-	Commands []command
+	suite, name string
+	dir         string
+	Commands    []command
 }
 
 // command is one step of a script, as wast2json writes it.
@@ -61,11 +62,11 @@ func scripts(t testing.TB, suite string) map[string]*script {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &script{dir: dir}
+		s := &script{suite: suite, name: strings.TrimSuffix(filepath.Base(file), ".json"), dir: dir}
 		if err := json.Unmarshal(text, s); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		all[strings.TrimSuffix(filepath.Base(file), ".json")] = s
+		all[s.name] = s
 	}
 	return all
 }

@@ -92,7 +92,7 @@ var shapes = []struct {
 		Functions: []wasmtest.Function{
 			{Export: "f", Results: "iIfFvrx", Locals: []wasmtest.Locals{{Count: 1, Type: 'i'}}, Code: bytesOf(
 				wasmtest.GlobalGet(0), wasmtest.LocalTee(0), wasmtest.I32(1), wasmtest.I32Add, wasmtest.GlobalSet(0),
-				wasmtest.LocalGet(0), wasmtest.I32(5), wasmtest.I32LtS, wasmtest.If(wasmtest.Call(0), wasmtest.Return),
+				wasmtest.LocalGet(0), wasmtest.I32(5), wasmtest.I32LtS, wasmtest.If(wasmtest.Call(0), []byte{0x0f}),
 				wasmtest.I32(1), wasmtest.I64(2), moduletest.Zero('f'), moduletest.Zero('F'), moduletest.Zero('v'),
 				wasmtest.RefFunc(0), moduletest.Zero('x'))},
 		},

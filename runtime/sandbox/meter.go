@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"sluice/runtime/module"
@@ -140,6 +141,17 @@ func (i *Instance) checkpoint() {
 	m.nextSlice(took)
 	i.fuel.Set(uint64(m.slice))
 	m.resumed = time.Now()
+}
+
+// Spend takes fuel for what a host function does itself, in units: about a nanosecond each. Without it a guest could have
+// the host compute for it. It is a checkpoint where nothing is left. ctx is the host function's.
+func Spend(ctx context.Context, units int) {
+	i := ctx.(*entry).instance
+	left := int64(int32(i.fuel.Get())) - int64(units)
+	i.fuel.Set(uint64(uint32(int32(max(left, math.MinInt32)))))
+	if left < 0 {
+		i.checkpoint()
+	}
 }
 
 // nextSlice sets the size of the next slice by how long the last one took.

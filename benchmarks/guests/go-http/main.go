@@ -4,8 +4,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,36 +15,13 @@ const internalError = "INTERNAL_ERROR"
 
 // Params is what GetRequest takes.
 type Params struct {
-	URL     string                        `sluice:"url,required" desc:"Absolute http or https URL"`
-	Headers sluice.Optional[headersParam] `sluice:"headers" desc:"Request headers, an object"`
-}
-
-// headersParam is an object of headers in its order.
-type headersParam sluice.Header
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (h *headersParam) UnmarshalJSON(text []byte) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return fmt.Errorf("headers are no object: %w", err)
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return err
-		}
-		pair := [2]string{name.(string)} // nothing else names a member
-		if err := d.Decode(&pair[1]); err != nil {
-			return err
-		}
-		*h = append(*h, pair)
-	}
-	return nil
+	URL     string                         `sluice:"url,required" desc:"Absolute http or https URL"`
+	Headers sluice.Optional[sluice.Header] `sluice:"headers" desc:"Request headers, an object"`
 }
 
 // GetRequest sends a request and answers with what the service said.
 func GetRequest(c *sluice.Call, p Params) (sluice.Answer, error) {
-	request := sluice.Request{URL: p.URL, Header: sluice.Header(p.Headers.Or(nil))}
+	request := sluice.Request{URL: p.URL, Header: p.Headers.Or(nil)}
 	for _, absent := range [][2]string{{"accept", "*/*"}, {"user-agent", "sluice-http/1.0.0"}} {
 		if request.Header.Get(absent[0]) == "" {
 			request.Header.Add(absent[0], absent[1])
@@ -61,7 +36,7 @@ func GetRequest(c *sluice.Call, p Params) (sluice.Answer, error) {
 		return sluice.Answer{}, err
 	}
 	isJSON := strings.Contains(response.Header.Get("content-type"), "application/json") && len(body) > 0
-	valid := isJSON && json.Valid(body)
+	valid := isJSON && sluice.ValidJSON(body)
 	answer := sluice.Raw(body)
 	if !valid {
 		answer = sluice.JSON(map[string]string{"raw_response": string(body)})

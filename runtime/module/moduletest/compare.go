@@ -3,7 +3,6 @@ package moduletest
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -51,35 +50,4 @@ func diffMemory(a, b api.Memory) string {
 	}
 	end := min(at+16, len(x))
 	return fmt.Sprintf("memory differs at %#x: %x and %x", at, x[at:end], y[at:end])
-}
-
-// CheckExports says where the exports of a rewritten instance are not those of its file and the hidden ones that the
-// rewriter named. "" where all is well.
-func CheckExports(i *Instance) string {
-	m, r := i.subject.Module, i.subject.Rewritten
-	hidden := append(slices.Clone(r.Globals), r.Fuel, r.Depth)
-	if r.Start != "" {
-		hidden = append(hidden, r.Start)
-	}
-	for n, name := range hidden {
-		if _, taken := m.Export(name); taken || name == "" || slices.Contains(hidden[:n], name) {
-			// An export of the file may name a mutable global already.
-			if !taken || !slices.Contains(r.Globals, name) {
-				return fmt.Sprintf("the hidden export %q is not unique", name)
-			}
-		}
-	}
-	for _, e := range m.Exports {
-		if f := i.guest.ExportedFunction(e.Name); f != nil {
-			d := f.Definition()
-			if !sameTypes(d.ParamTypes(), e.Type.Params) || !sameTypes(d.ResultTypes(), e.Type.Results) {
-				return fmt.Sprintf("the function %q changed its type", e.Name)
-			}
-		}
-	}
-	return ""
-}
-
-func sameTypes[T, U ~byte](a []T, b []U) bool {
-	return slices.EqualFunc(a, b, func(x T, y U) bool { return byte(x) == byte(y) })
 }

@@ -1,8 +1,6 @@
 package moduletest
 
 import (
-	"github.com/tetratelabs/wazero/api"
-
 	"sluice/runtime/module"
 	"sluice/runtime/sandbox/wasmtest"
 )
@@ -62,10 +60,9 @@ func appendSection(out, file []byte, m *module.Module, id module.SectionID, item
 	return append(out, wasmtest.Section(byte(id), u(n+1), file[c.at:s.End], item)...)
 }
 
-// Counted is how many instructions an instance of a Counting module has run. The types of what is read and the name are
-// the module's own.
+// Counted is how many instructions an instance of a Counting module has run.
 func Counted(i *Instance) uint64 {
-	return i.guest.ExportedGlobal(countExport).(api.Global).Get()
+	return i.guest.ExportedGlobal(countExport).Get()
 }
 
 // Counting returns a subject whose both forms count the instructions that they run: the original those of its author, the

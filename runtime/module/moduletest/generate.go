@@ -37,47 +37,6 @@ var hostTypes = []funcType{{"", ""}, {"ii", "i"}, {"IF", "I"}, {"i", "iIf"}}
 // funcType is a function type in letters.
 type funcType struct{ params, results string }
 
-// choices makes decisions from bytes. When they are used up every decision is the first.
-type choices struct{ b []byte }
-
-// n chooses from 0 to n−1.
-func (c *choices) n(n int) int {
-	if len(c.b) == 0 || n <= 1 {
-		return 0
-	}
-	v := int(c.b[0])
-	c.b = c.b[1:]
-	if n > 256 && len(c.b) > 0 {
-		v |= int(c.b[0]) << 8
-		c.b = c.b[1:]
-	}
-	return v % n
-}
-
-// one decides with a chance of one in n.
-func (c *choices) one(n int) bool { return c.n(n) == n-1 }
-
-// word takes up to eight bytes.
-func (c *choices) word() uint64 {
-	var v uint64
-	for range 1 + c.n(8) {
-		v = v<<8 | uint64(c.n(256))
-	}
-	return v
-}
-
-// letter chooses one of a string.
-func (c *choices) letter(from string) byte { return from[c.n(len(from))] }
-
-// letters chooses up to n−1 of them.
-func (c *choices) letters(from string, n int) string {
-	out := make([]byte, c.n(n))
-	for i := range out {
-		out[i] = c.letter(from)
-	}
-	return string(out)
-}
-
 // generator makes one module.
 type generator struct {
 	choices

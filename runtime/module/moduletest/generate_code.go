@@ -71,32 +71,6 @@ func (b *body) burn() {
 	b.op(OpEnd)
 }
 
-// constant is an instruction that yields a number.
-func (g *generator) constant(l byte) []byte {
-	switch l {
-	case 'i':
-		return wasmtest.I32(int(int32(uint32(g.interesting()))))
-	case 'I':
-		return wasmtest.I64(int64(g.interesting()))
-	}
-	code := Zero(l)
-	if first, ok := map[byte]int{'f': 1, 'F': 1, 'v': 2}[l]; ok && g.n(2) == 1 {
-		for i := first; i < len(code); i++ {
-			code[i] = byte(g.n(256))
-		}
-	}
-	return code
-}
-
-// interesting makes numbers near the edges of things.
-func (g *generator) interesting() uint64 {
-	edges := []uint64{0, 1, 2, 7, 255, 1024, 1025, 65535, 65536, 1<<18 - 1, 1 << 18, 1<<18 + 1, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1 << 63}
-	if g.n(3) == 0 {
-		return edges[g.n(len(edges))]
-	}
-	return g.word()
-}
-
 // push makes expressions for each type.
 func (b *body) push(types string, depth int) {
 	for _, l := range []byte(types) {

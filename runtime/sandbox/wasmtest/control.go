@@ -23,9 +23,6 @@ func BrTable(targets ...int) []byte {
 	return code
 }
 
-// Return returns.
-var Return = []byte{0x0f}
-
 // CallIndirect calls a function of table 0, by its index there, as one of the type, an index of Module.Types.
 func CallIndirect(typ int) []byte { return join([]byte{0x11}, U(typ), []byte{0}) }
 

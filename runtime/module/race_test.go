@@ -1,0 +1,6 @@
+//go:build race
+
+package module_test
+
+// raceDetector says that the race detector makes everything many times slower.
+const raceDetector = true
