@@ -147,6 +147,9 @@ func (i *Instance) checkpoint() {
 // the host compute for it. It is a checkpoint where nothing is left. ctx is the host function's.
 func Spend(ctx context.Context, units int) {
 	i := ctx.(*entry).instance
+	if i.fuel == nil {
+		return // a module as it was uploaded, which only RunOriginal runs, for a bounded time
+	}
 	left := int64(int32(i.fuel.Get())) - int64(units)
 	i.fuel.Set(uint64(uint32(int32(max(left, math.MinInt32)))))
 	if left < 0 {
