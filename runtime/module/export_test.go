@@ -5,4 +5,5 @@ var (
 	WazeroDir      = wazeroDir
 	Everything     = everything
 	ElementForms04 = elementForms04
+	Allocated      = allocated
 )

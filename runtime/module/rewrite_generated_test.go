@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/tetratelabs/wazero/api"
+
 	"sluice/runtime/module/moduletest"
 )
 
@@ -58,7 +60,7 @@ func (g *generatedWorlds) run(t testing.TB, p moduletest.Program) {
 		g.traps++
 		return
 	}
-	g.compare(t, "instantiating", instances, nil)
+	g.compare(t, "instantiating", instances, nil, nil)
 	for _, c := range p.Calls {
 		g.calls++
 		outcomes := make([]moduletest.Outcome, len(g.all))
@@ -72,7 +74,8 @@ func (g *generatedWorlds) run(t testing.TB, p moduletest.Program) {
 		if outcomes[0].Trap != "" {
 			g.traps++
 		}
-		if !g.compare(t, fmt.Sprintf("%s%#x", c.Export, c.Args), instances, outcomes) {
+		step, types := fmt.Sprintf("%s%#x", c.Export, c.Args), instances[0].ResultTypes(c.Export)
+		if !g.compare(t, step, instances, outcomes, types) {
 			g.disputed++
 			return
 		}
@@ -80,7 +83,10 @@ func (g *generatedWorlds) run(t testing.TB, p moduletest.Program) {
 }
 
 // compare compares each rewritten instance with the original on the same engine, and reports whether the engines agree.
-func (g *generatedWorlds) compare(t testing.TB, step string, instances []*moduletest.Instance, outcomes []moduletest.Outcome) (agree bool) {
+// outcomes are of a call whose results are of these types; nil where there was none.
+func (g *generatedWorlds) compare(
+	t testing.TB, step string, instances []*moduletest.Instance, outcomes []moduletest.Outcome, types []api.ValueType,
+) (agree bool) {
 	t.Helper()
 	agree = true
 	originals := map[moduletest.Engine]int{}
@@ -93,15 +99,9 @@ func (g *generatedWorlds) compare(t testing.TB, step string, instances []*module
 			}
 			first = 0 // the other engine
 		}
-		problem := ""
-		if outcomes != nil {
-			types := instances[n].ResultTypes(step[:indexOf(step, '[')])
-			if !outcomes[first].Equal(outcomes[n], types) {
-				problem = fmt.Sprintf("have %s, want %s\n%s", outcomes[n], outcomes[first], outcomes[n].Detail)
-			}
-		}
-		if problem == "" {
-			problem = firstDifference(w.Trace, g.all[first].Trace)
+		problem := firstDifference(w.Trace, g.all[first].Trace)
+		if outcomes != nil && !outcomes[first].Equal(outcomes[n], types) {
+			problem = fmt.Sprintf("have %s, want %s\n%s", outcomes[n], outcomes[first], outcomes[n].Detail)
 		}
 		if problem == "" {
 			problem = moduletest.DiffState(instances[first], instances[n])
@@ -116,15 +116,6 @@ func (g *generatedWorlds) compare(t testing.TB, step string, instances []*module
 		}
 	}
 	return agree
-}
-
-func indexOf(s string, c byte) int {
-	for i := range len(s) {
-		if s[i] == c {
-			return i
-		}
-	}
-	return len(s)
 }
 
 // seedBytes makes bytes for Generate from a number.

@@ -73,9 +73,6 @@ func (i *Instance) Memory() api.Memory {
 	return i.guest.Memory()
 }
 
-// Subject is what the instance was made of.
-func (i *Instance) Subject() *Subject { return i.subject }
-
 // Close gives back memory and code, unless the memory is that of another module, which the engine would give back too.
 func (i *Instance) Close(ctx context.Context) {
 	if i.subject.Module.ImportedMemories > 0 {
@@ -171,7 +168,7 @@ func (i *Instance) DepthLeft() int32 {
 	return api.DecodeI32(i.depth.Get())
 }
 
-// errTooDeep and errOutOfFuel end a guest at a checkpoint.
+// These end a guest at a checkpoint. errIdle says that neither counter was a reason to call it.
 var (
 	errTooDeep   = errors.New("the guest is too deep")
 	errOutOfFuel = errors.New("the guest has used its budget")
@@ -182,7 +179,7 @@ var (
 func (w *World) checkpoint(_ context.Context, guest api.Module, _ []uint64) {
 	i, ok := w.instances[guest]
 	if !ok {
-		panic(fmt.Errorf("the checkpoint was called by a module that this World does not know"))
+		panic(errors.New("the checkpoint was called by a module that this World does not know"))
 	}
 	i.checkpoints++
 	if w.OnCheckpoint != nil {

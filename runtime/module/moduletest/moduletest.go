@@ -47,7 +47,7 @@ func (k Kind) String() string {
 	return [...]string{"original", "rewritten"}[k.Form] + ", " + [...]string{"compiler", "interpreter"}[k.Engine]
 }
 
-// AllKinds lists every form on every engine. The first is what the others are compared with.
+// AllKinds lists every form on every engine, the original of each first: the rewritten form is compared with it.
 func AllKinds() []Kind {
 	return []Kind{{Compiler, Original}, {Compiler, Rewritten}, {Interpreter, Original}, {Interpreter, Rewritten}}
 }
