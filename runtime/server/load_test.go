@@ -288,7 +288,9 @@ func TestBodyBudget_Announced(t *testing.T) {
 	t.Parallel()
 	s := servertest.MustServe(t, servertest.Shared(), servertest.Install(echo.Module()), servertest.Bodies(4<<20, 4<<20))
 	for range 8 {
-		if _, err := io.WriteString(s.Dial(), doHead+"Content-Length: 4194304\r\n\r\n{"); err != nil {
+		conn := s.Dial()
+		defer func() { _ = conn.Close() }()
+		if _, err := io.WriteString(conn, doHead+"Content-Length: 4194304\r\n\r\n{"); err != nil {
 			t.Fatal(err)
 		}
 	}
