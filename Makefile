@@ -41,12 +41,15 @@ test: build guests ## the fast tests
 race: build guests ## the fast tests under the race detector, which needs a C compiler
 	CGO_ENABLED=1 go test -race ./...
 
-.PHONY: test-long
-test-long: build guests ## kill -9 under load (KILL_ROUNDS changes how often), canaries over 100,000 calls, all spec tests
+.PHONY: test-kill
+test-kill: build guests ## kill -9 under load, again and again (KILL_ROUNDS changes how often)
 	go test -tags long -run 'Kill' -timeout 30m ./cmd/sluice -args -kill.rounds=$(or $(KILL_ROUNDS),20)
+
+.PHONY: test-long
+test-long: test-kill ## the kill loop, canaries over 100,000 calls, all spec tests, and all hostile modules: half an hour
 	go test -tags long -run 'CanaryLong|VerifyLong' -timeout 30m -v ./runtime
 	go test -tags long -run 'Long' -timeout 30m ./runtime/module
-	go test -tags long -timeout 30m ./runtime/hostile
+	go test -tags long -timeout 60m ./runtime/hostile
 
 .PHONY: cases
 cases: build ## replay the recorded calls of the reference servers (needs Python 3.11)
