@@ -84,12 +84,13 @@ func (i *Instance) memoryLimit() uint64 { return min(i.limits.Memory, i.module.m
 // instantiate makes the engine's instance, over the memory that newMemory returns.
 func (i *Instance) instantiate(newMemory func() (*memory.Memory, error)) (err error) {
 	defer recovered(&err)
-	var memoryErr error
 	allocate := experimental.MemoryAllocatorFunc(func(uint64, uint64) experimental.LinearMemory {
-		if i.memory, memoryErr = newMemory(); memoryErr != nil {
-			panic(memoryErr) // the engine has no way to be told
+		m, err := newMemory()
+		if err != nil {
+			panic(err) // the engine has no way to be told
 		}
-		return i.memory
+		i.memory = m
+		return m
 	})
 	ctx := experimental.WithMemoryAllocator(context.Background(), allocate)
 	i.guest, err = i.module.engine.runtime.InstantiateModule(ctx, i.module.compiled, anonymous)
