@@ -138,7 +138,8 @@ func HostOf(ctx context.Context) any { return ctx.(*entry).host }
 func ContextOf(ctx context.Context) context.Context { return ctx.(*entry).Context }
 
 // Waiting says that a host function is about to wait, and not to compute; the caller calls the function it returns when
-// it is done. ctx is the host function's.
+// it is done, which may take until the guest may compute again, and unwinds it by a panic where its call ends before that.
+// ctx is the host function's.
 func Waiting(ctx context.Context) (done func()) { return ctx.(*entry).instance.wait() }
 
 // Has says whether the guest exports a function of that name.
@@ -185,8 +186,10 @@ func (i *Instance) call(ctx context.Context, host any, export string, params []u
 		i.results = append(i.results, 0)
 	}
 	i.entry.Context, i.entry.host = ctx, host
-	i.enter(ctx)
 	defer i.leave()
+	if err := i.enter(ctx); err != nil {
+		return err
+	}
 	return f.CallWithStack(&i.entry, i.results)
 }
 

@@ -67,11 +67,45 @@ func (i *Instance) Fuel() int64 {
 	return i.meter.spent + int64(i.meter.slice) - int64(int32(i.fuel.Get()))
 }
 
-// enter begins to count.
-func (i *Instance) enter(ctx context.Context) {
-	i.meter.deadline, _ = ctx.Deadline()
-	i.meter.burst = 0
+// unmetered says that the guest is a module as it was uploaded, which only RunOriginal runs, for a bounded time.
+func (i *Instance) unmetered() bool { return i.fuel == nil }
+
+// enter begins to count, once the guest may compute.
+func (i *Instance) enter(ctx context.Context) error {
+	m := &i.meter
+	m.deadline, _ = ctx.Deadline()
+	m.burst, m.resumed = 0, time.Now()
+	if slice := i.module.pace.Load(); m.slice > slice {
+		i.fuel.Set(uint64(uint32(int32(i.fuel.Get()) - (m.slice - slice))))
+		m.slice = slice
+	}
+	return i.compute(ctx)
+}
+
+// compute returns nil once a guest may compute that did not until now. The error is an Interrupted.
+func (i *Instance) compute(ctx context.Context) error {
+	if i.module.group.Begin(&i.meter.holder) {
+		return nil
+	}
+	err := i.permitted(ctx)
 	i.meter.resumed = time.Now()
+	return err
+}
+
+// permitted returns nil once the guest may go on computing. The error is an Interrupted.
+func (i *Instance) permitted(ctx context.Context) error {
+	m := &i.meter
+	if i.module.group.MayGoOn(&m.holder, m.burst) {
+		return nil // without the channel, which a context makes when it is asked
+	}
+	err := i.module.group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done())
+	switch {
+	case errors.Is(err, permits.ErrDeadline):
+		return Interrupted{Cause: context.DeadlineExceeded}
+	case err != nil:
+		return Interrupted{Cause: context.Canceled}
+	}
+	return nil
 }
 
 // leave ends to count, however the call ended.
@@ -90,8 +124,11 @@ func (m *meter) count(now time.Time) time.Duration {
 	return took
 }
 
-// wait stops counting while a host function waits.
+// wait stops counting while a host function waits, and lets others compute.
 func (i *Instance) wait() (done func()) {
+	if i.unmetered() {
+		return func() {}
+	}
 	i.meter.count(time.Now())
 	i.meter.holder.Release()
 	if i.resumption == nil {
@@ -100,12 +137,15 @@ func (i *Instance) wait() (done func()) {
 	return i.resumption
 }
 
-// resume goes on counting. A guest that waited for as long as it had computed is as good as one that begins; naps of no
+// resume goes on counting, once the guest may compute; it unwinds the guest where the call ends before that. A guest that waited for as long as it had computed is as good as one that begins; naps of no
 // length gain it nothing.
 func (i *Instance) resume() {
 	now := time.Now()
 	i.meter.burst = max(i.meter.burst-now.Sub(i.meter.resumed), 0)
 	i.meter.resumed = now
+	if err := i.compute(i.entry.Context); err != nil {
+		panic(err)
+	}
 }
 
 // checkpoint is where a guest that used up its slice of fuel, or its stack, comes by. It unwinds the guest by a panic
@@ -129,16 +169,12 @@ func (i *Instance) checkpoint() {
 	if m.computed > i.limits.CPU {
 		panic(errOutOfFuel)
 	}
-	if group := i.module.group; !group.MayGoOn(&m.holder, m.burst) {
-		// Only a call that has to wait needs the channel, which a context makes when it is asked.
-		if err := group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done()); errors.Is(err, permits.ErrDeadline) {
-			panic(Interrupted{Cause: context.DeadlineExceeded})
-		} else if err != nil {
-			panic(Interrupted{Cause: context.Canceled})
-		}
+	if err := i.permitted(ctx); err != nil {
+		panic(err)
 	}
 	m.spent = i.Fuel()
 	m.nextSlice(took)
+	i.module.learn(took, m.slice)
 	i.fuel.Set(uint64(m.slice))
 	m.resumed = time.Now()
 }
@@ -147,8 +183,8 @@ func (i *Instance) checkpoint() {
 // the host compute for it. It is a checkpoint where nothing is left. ctx is the host function's.
 func Spend(ctx context.Context, units int) {
 	i := ctx.(*entry).instance
-	if i.fuel == nil {
-		return // a module as it was uploaded, which only RunOriginal runs, for a bounded time
+	if i.unmetered() {
+		return
 	}
 	left := int64(int32(i.fuel.Get())) - int64(units)
 	i.fuel.Set(uint64(uint32(int32(max(left, math.MinInt32)))))
@@ -167,6 +203,16 @@ func (m *meter) nextSlice(took time.Duration) {
 		m.slice = max(m.slice/2, smallestSlice)
 	case took < quickSlice:
 		m.slice = min(m.slice*2, m.largest)
+	}
+}
+
+// learn sets the first slice of the module's next calls. What makes one call slow, memory that is far from the processor
+// or host functions that work for long, makes the others slow too, and when a thousand of them begin they are not each to
+// find it out.
+func (m *Module) learn(took time.Duration, slice int32) {
+	pace := m.pace.Load()
+	if took > slowSlice && slice < pace || took < quickSlice && pace < slice && pace < firstSlice {
+		m.pace.Store(min(slice, firstSlice))
 	}
 }
 

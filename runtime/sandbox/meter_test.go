@@ -275,6 +275,50 @@ func TestMeter_NextSlice(t *testing.T) {
 	}
 }
 
+// What one call of a module learns of its pace, the next ones begin with.
+func TestModule_Learn(t *testing.T) {
+	m := new(Module)
+	m.pace.Store(firstSlice)
+	for _, step := range []struct {
+		took         time.Duration
+		slice, after int32
+	}{
+		{quickSlice - 1, largestSlice, firstSlice},
+		{slowSlice, firstSlice / 2, firstSlice},
+		{slowSlice + 1, firstSlice / 2, firstSlice / 2},
+		{endlessSlice + 1, smallestSlice, smallestSlice},
+		{slowSlice + 1, firstSlice, smallestSlice},
+		{quickSlice, 2 * smallestSlice, smallestSlice},
+		{quickSlice - 1, 2 * smallestSlice, 2 * smallestSlice},
+		{0, smallestSlice, 2 * smallestSlice},
+		{0, largestSlice, firstSlice},
+	} {
+		if m.learn(step.took, step.slice); m.pace.Load() != step.after {
+			t.Fatalf("after a slice of %v, with %d units next: a call begins with %d, want %d", step.took, step.slice, m.pace.Load(), step.after)
+		}
+	}
+}
+
+// A call that begins with less fuel counts what it uses as every other does.
+func TestModule_Pace(t *testing.T) {
+	engines(t, func(t *testing.T, e *Engine) {
+		image := imageOf(t, compiled(t, e, scribbler().Bytes()))
+		i := instanceOf(t, image)
+		var used []int64
+		for _, pace := range []int32{firstSlice, smallestSlice} {
+			i.module.pace.Store(pace)
+			must(t, i, "work", 50_000)
+			used = append(used, i.Fuel())
+			if _, err := i.reset(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if used[0] != used[1] {
+			t.Errorf("the same work took %d", used)
+		}
+	})
+}
+
 // While guests spin, the collector stops the world and others run.
 func TestMeter_LetsOthersIn(t *testing.T) {
 	engines(t, func(t *testing.T, e *Engine) {

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 
 	"sluice/runtime/module"
 	"sluice/runtime/sandbox/compile"
@@ -124,6 +125,7 @@ type Module struct {
 	compiled  wazero.CompiledModule
 	rewritten module.Rewritten // without Binary
 	group     *permits.Group
+	pace      atomic.Int32 // how much fuel a call gets first
 }
 
 // Compile turns a rewritten module into code, or loads the code where the cache has it. The caller closes the module
@@ -135,6 +137,7 @@ func (e *Engine) Compile(ctx context.Context, r *module.Rewritten) (m *Module, e
 		return nil, err
 	}
 	m = &Module{engine: e, compiled: compiled, rewritten: *r, group: e.permits.NewGroup()}
+	m.pace.Store(firstSlice)
 	m.rewritten.Binary = nil
 	return m, nil
 }

@@ -26,21 +26,23 @@ func (m *hammer) call(t *testing.T, g *Group, random *rand.Rand) {
 	}
 	var h Holder
 	defer m.release(&h)
+	g.Begin(&h)
 	var ran time.Duration
 	for range 1 + random.IntN(8) {
-		if h.permits != nil {
+		if h.permit {
 			m.holding.Add(-1) // it may be handed on
 		}
 		if err := g.Checkpoint(&h, ran, deadline, giveUp); err != nil {
 			m.ended(t, &h, err)
 			return
 		}
-		if h.permits != nil {
+		if h.permit {
 			m.hold()
 		}
 		ran += time.Duration(random.IntN(int(Quantum)))
 		if random.IntN(8) == 0 {
 			m.release(&h)
+			g.Begin(&h)
 			ran = 0
 		}
 	}
@@ -58,7 +60,7 @@ func (m *hammer) hold() {
 }
 
 func (m *hammer) release(h *Holder) {
-	if h.permits != nil {
+	if h.permit {
 		m.holding.Add(-1)
 	}
 	h.Release()
@@ -66,7 +68,7 @@ func (m *hammer) release(h *Holder) {
 
 func (m *hammer) ended(t *testing.T, h *Holder, err error) {
 	switch {
-	case h.permits != nil:
+	case h.permit:
 		t.Error("a permit with an error")
 	case errors.Is(err, ErrDeadline):
 		m.late.Add(1)

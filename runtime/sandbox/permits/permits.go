@@ -5,8 +5,13 @@
 // is one permit fewer than processors, and a call that has run for a while needs one to go on. Most calls are over before,
 // and never ask.
 //
-// Waiting is fair between connectors, whatever the number of their calls: each has its turn, and within one it is first
-// come, first served. A permit is lent for a quantum, after which it goes on to whoever waits.
+// Most calls begin without asking, too. But a thousand that began in the same moment would each have what a call may run
+// without a permit, and the server's own work would stand in line behind all of them: only a few calls of a connector
+// compute without a permit at once, and the others need one from the beginning.
+//
+// Waiting is fair between connectors, whatever the number of their calls: each has its turn, of a quantum of the processor's
+// time, and within one it is first come, first served. So a connector with many short calls is not worse off than one with
+// a long one. A permit is lent for a quantum, after which it goes on to whoever waits.
 package permits
 
 import (
@@ -38,6 +43,9 @@ type Permits struct {
 	// waiting counts waiters. It changes under mu only, and is read without it by those who hold a permit.
 	waiting atomic.Int64
 
+	// beginners is how many calls of a group compute without a permit at once.
+	beginners int64
+
 	mu   sync.Mutex // protects what follows, and the queues of all groups
 	free int        // 0 while anybody waits
 	// turns are the groups of which calls wait (*Group), the next to have its turn in front.
@@ -45,7 +53,11 @@ type Permits struct {
 }
 
 // New returns n permits, at least one.
-func New(n int) *Permits { return &Permits{free: max(n, 1)} }
+func New(n int) *Permits {
+	n = max(n, 1)
+	// More than there are processors: a call that Go's scheduler has put aside is not to hold up the others.
+	return &Permits{free: n, beginners: 4 * (int64(n) + 1)}
+}
 
 // Waiting is how many calls wait for a permit at this moment.
 func (p *Permits) Waiting() int { return int(p.waiting.Load()) }
@@ -55,10 +67,14 @@ type Group struct {
 	permits *Permits
 	// waiting counts the group's waiters, as Permits.waiting does those of all.
 	waiting atomic.Int64
+	// beginning counts the calls that compute without a permit.
+	beginning atomic.Int64
 	// queue are the group's waiters (*waiter), the next in front; turn is the group's place in Permits.turns, nil where
 	// queue is empty. Both are protected by Permits.mu.
 	queue list.List
 	turn  *list.Element
+	// used is for how long the group's calls have held permits in this turn. It is protected by Permits.mu.
+	used time.Duration
 }
 
 // NewGroup returns a group without calls. It holds nothing that would have to be given back.
@@ -74,17 +90,30 @@ func (g *Group) Allowance() time.Duration {
 }
 
 // Holder is what a call keeps of its permit. The zero value holds none. It is used by one goroutine at a time, and not
-// copied while it holds a permit.
+// copied while it holds anything.
 type Holder struct {
-	permits *Permits      // whose permit is held, nil for none
-	since   time.Duration // the call's running time when it was lent
+	group  *Group        // of the call, while it computes
+	permit bool          // whether it holds a permit, and is none of those that compute without
+	since  time.Duration // the call's running time when the permit was lent
+	lent   time.Time     // when that was
+}
+
+// Begin says whether the call h, which held nothing, may compute without a permit for as long as MayGoOn allows.
+// Otherwise it has to ask for a permit by Checkpoint, and must have one to compute at all.
+func (g *Group) Begin(h *Holder) bool {
+	if g.beginning.Add(1) > g.permits.beginners {
+		g.beginning.Add(-1)
+		return false
+	}
+	h.group = g
+	return true
 }
 
 // MayGoOn says whether the call h, whose guest has run for so long, may go on without asking by Checkpoint. It costs an
 // atomic load.
 func (g *Group) MayGoOn(h *Holder, ran time.Duration) bool {
-	if h.permits == nil {
-		return ran < g.Allowance()
+	if !h.permit {
+		return h.group != nil && ran < g.Allowance()
 	}
 	return ran-h.since < Quantum || g.permits.waiting.Load() == 0
 }
@@ -98,46 +127,55 @@ func (g *Group) MayGoOn(h *Holder, ran time.Duration) bool {
 //
 // # Errors
 //
-// ErrDeadline, also where done was closed after the deadline, and ErrDone. The call holds no permit then. Where it need not
+// ErrDeadline, also where done was closed after the deadline, and ErrDone. The call holds nothing then. Where it need not
 // wait, neither deadline nor done is looked at.
 func (g *Group) Checkpoint(h *Holder, ran time.Duration, deadline time.Time, done <-chan struct{}) error {
 	if g.MayGoOn(h, ran) {
 		return nil
 	}
-	w := g.permits.take(g, h.permits != nil)
-	h.permits = nil
-	if w != nil {
+	h.Release()
+	if w := g.permits.take(g); w != nil {
 		if err := w.wait(deadline, done); err != nil {
 			return err
 		}
 	}
-	h.permits, h.since = g.permits, ran
+	*h = Holder{group: g, permit: true, since: ran, lent: time.Now()}
 	return nil
 }
 
-// Release gives the permit back, where h holds one: before a host function waits, and when the call ends, however it does.
+// Release gives back what h holds: before a host function waits, and when the call ends, however it does.
 func (h *Holder) Release() {
-	if p := h.permits; p != nil {
-		h.permits = nil
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.give()
+	g := h.group
+	switch {
+	case g == nil:
+	case h.permit:
+		g.permits.takeBack(g, time.Since(h.lent))
+	default:
+		g.beginning.Add(-1)
 	}
+	*h = Holder{}
 }
 
-// take returns nil with a permit for a call of the group, or the call's place in its queue. holding says that the call has
-// one, which it gives to whoever is next.
-func (p *Permits) take(g *Group, holding bool) *waiter {
+// take returns nil with a permit for a call of the group, or the call's place in its queue.
+func (p *Permits) take(g *Group) *waiter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if holding {
-		p.give()
-	}
 	if p.free > 0 {
 		p.free--
 		return nil
 	}
 	return p.enter(g)
+}
+
+// takeBack hands on the permit that a call of the group held for so long.
+func (p *Permits) takeBack(g *Group, held time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g.used += held; g.turn != nil && g.used >= Quantum {
+		g.used = 0
+		p.turns.MoveToBack(g.turn)
+	}
+	p.give()
 }
 
 // give hands a permit that is not held any more to the call whose turn it is. The caller holds p.mu.
@@ -147,11 +185,7 @@ func (p *Permits) give() {
 		p.free++
 		return
 	}
-	g := turn.Value.(*Group)
-	w := g.queue.Front().Value.(*waiter)
+	w := turn.Value.(*Group).queue.Front().Value.(*waiter)
 	p.leave(w)
-	if g.turn != nil {
-		p.turns.MoveToBack(g.turn)
-	}
 	close(w.granted)
 }

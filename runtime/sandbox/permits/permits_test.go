@@ -37,7 +37,7 @@ func expectIdle(t *testing.T, p *Permits, n int) {
 func mustHold(t *testing.T, g *Group) *Holder {
 	t.Helper()
 	h := new(Holder)
-	if err := g.Checkpoint(h, Allowance, late(), nil); err != nil || h.permits == nil {
+	if err := g.Checkpoint(h, Allowance, late(), nil); err != nil || !h.permit {
 		t.Fatalf("no permit: %v", err)
 	}
 	return h
@@ -67,10 +67,13 @@ func wait(g *Group, deadline time.Time, done <-chan struct{}, then func(*turn)) 
 func TestGroup_Checkpoint_Allowance(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, p *Permits) {
 		g, other := p.NewGroup(), p.NewGroup()
-		var short Holder
+		var short, shortOfOther Holder
+		if !g.Begin(&short) || !other.Begin(&shortOfOther) {
+			t.Fatal("a call may not begin")
+		}
 		for _, ran := range []time.Duration{0, time.Millisecond, Allowance - 1} {
-			if err := g.Checkpoint(&short, ran, time.Time{}, nil); err != nil || short.permits != nil {
-				t.Fatalf("a call that ran for %s: %v, %v", ran, short.permits, err)
+			if err := g.Checkpoint(&short, ran, time.Time{}, nil); err != nil || short.permit {
+				t.Fatalf("a call that ran for %s: %v, %v", ran, short.permit, err)
 			}
 		}
 		holder := mustHold(t, g)
@@ -87,7 +90,7 @@ func TestGroup_Checkpoint_Allowance(t *testing.T) {
 		if fresh.over || p.Waiting() != 2 {
 			t.Errorf("a fresh call went on beside one that waits")
 		}
-		if err := other.Checkpoint(&short, Allowance-1, time.Time{}, nil); err != nil || short.permits != nil {
+		if err := other.Checkpoint(&shortOfOther, Allowance-1, time.Time{}, nil); err != nil || short.permit {
 			t.Errorf("a fresh call of another connector: %v", err)
 		}
 		holder.Release()
@@ -98,6 +101,48 @@ func TestGroup_Checkpoint_Allowance(t *testing.T) {
 		first.Release()
 		synctest.Wait()
 		fresh.Release()
+		short.Release()
+		shortOfOther.Release()
+	})
+}
+
+// A few calls of a group begin without a permit. Those beyond need one, however many others there are.
+func TestGroup_Begin(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, p *Permits) {
+		g, other := p.NewGroup(), p.NewGroup()
+		begun := make([]Holder, p.beginners)
+		for i := range begun {
+			if !g.Begin(&begun[i]) || !g.MayGoOn(&begun[i], 0) {
+				t.Fatalf("call %d may not begin", i)
+			}
+		}
+		var next, ofOther Holder
+		if g.Begin(&next) || g.MayGoOn(&next, 0) {
+			t.Error("there is no bound")
+		}
+		if !other.Begin(&ofOther) {
+			t.Error("the bound is not the group's own")
+		}
+		ofOther.Release()
+		if err := g.Checkpoint(&next, 0, late(), nil); err != nil || !next.permit {
+			t.Errorf("a permit was free: %v", err)
+		}
+		next.Release()
+		// One that ends, waits in the host or gets a permit makes room for another.
+		if begun[0].Release(); !g.Begin(&next) {
+			t.Error("a call that ended counts")
+		}
+		if err := g.Checkpoint(&next, Allowance, late(), nil); err != nil || !next.permit || !g.Begin(&begun[0]) {
+			t.Errorf("a call with a permit counts: %v", err)
+		}
+		next.Release()
+		for i := range begun {
+			begun[i].Release()
+			begun[i].Release() // the second one is nothing
+		}
+		if n := g.beginning.Load(); n != 0 {
+			t.Errorf("%d calls count that have ended", n)
+		}
 	})
 }
 
@@ -105,7 +150,7 @@ func TestGroup_Checkpoint_Quantum(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, p *Permits) {
 		g, other := p.NewGroup(), p.NewGroup()
 		long := mustHold(t, g)
-		if err := g.Checkpoint(long, 100*Quantum, time.Time{}, nil); err != nil || long.permits == nil {
+		if err := g.Checkpoint(long, 100*Quantum, time.Time{}, nil); err != nil || !long.permit {
 			t.Fatalf("nobody waits, and the call does not go on: %v", err)
 		}
 		next := wait(other, late(), nil, nil)
@@ -121,11 +166,11 @@ func TestGroup_Checkpoint_Quantum(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		if !next.over || next.err != nil || next.permits == nil || p.Waiting() != 1 {
+		if !next.over || next.err != nil || !next.permit || p.Waiting() != 1 {
 			t.Fatalf("the permit was not handed on: %+v", next)
 		}
 		// The other's quantum counts from when it got the permit.
-		if err := other.Checkpoint(&next.Holder, Allowance+Quantum-1, time.Time{}, nil); err != nil || next.permits == nil {
+		if err := other.Checkpoint(&next.Holder, Allowance+Quantum-1, time.Time{}, nil); err != nil || !next.permit {
 			t.Errorf("within its quantum: %v", err)
 		}
 		next.Release()
@@ -160,16 +205,16 @@ func TestGroup_Checkpoint_Errors(t *testing.T) {
 				g := p.NewGroup()
 				holder := mustHold(t, p.NewGroup())
 				var h Holder
-				if err := g.Checkpoint(&h, Allowance, tc.deadline(), done); !errors.Is(err, tc.expected) || h.permits != nil {
-					t.Errorf("got %v, %v", err, h.permits)
+				if err := g.Checkpoint(&h, Allowance, tc.deadline(), done); !errors.Is(err, tc.expected) || h.permit {
+					t.Errorf("got %v, %v", err, h.permit)
 				}
 				if p.Waiting() != 0 || g.Allowance() != Allowance {
 					t.Errorf("it left %d waiting", p.Waiting())
 				}
 				// The same for one that hands on its permit and does not get it back in time.
 				next := wait(g, late(), nil, nil)
-				if err := g.Checkpoint(holder, Allowance+Quantum, tc.deadline(), done); !errors.Is(err, tc.expected) || holder.permits != nil {
-					t.Errorf("a holder: got %v, %v", err, holder.permits)
+				if err := g.Checkpoint(holder, Allowance+Quantum, tc.deadline(), done); !errors.Is(err, tc.expected) || holder.permit {
+					t.Errorf("a holder: got %v, %v", err, holder.permit)
 				}
 				synctest.Wait()
 				if !next.over || next.err != nil {
@@ -191,6 +236,7 @@ func TestGroup_Checkpoint_OthersGiveUp(t *testing.T) {
 			return func(c *turn) {
 				if c.err == nil {
 					order = append(order, name)
+					time.Sleep(Quantum)
 				}
 				c.Release()
 			}
@@ -204,6 +250,7 @@ func TestGroup_Checkpoint_OthersGiveUp(t *testing.T) {
 		synctest.Wait()
 		wait(b, late(), nil, note("b"))
 		holder.Release()
+		time.Sleep(3 * Quantum)
 		synctest.Wait()
 		if expected := []string{"a1", "b", "a3"}; !slices.Equal(order, expected) {
 			t.Errorf("the order was %q, want %q", order, expected)
@@ -261,6 +308,7 @@ func TestPermits_FairBetweenGroups(t *testing.T) {
 			}
 			holders[0].Release()
 			for range crowd + 3 {
+				time.Sleep(Quantum)
 				synctest.Wait()
 				(<-calls).Release()
 			}
@@ -272,6 +320,35 @@ func TestPermits_FairBetweenGroups(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A turn is a quantum of time, and not a call: ten short calls have as much of it as one that computes for long.
+func TestPermits_FairByTime(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, p *Permits) {
+		const short = Quantum / 5
+		long, quick := p.NewGroup(), p.NewGroup()
+		holder := mustHold(t, long)
+		var order strings.Builder
+		note := func(name string, held time.Duration) func(*turn) {
+			return func(c *turn) {
+				order.WriteString(name)
+				time.Sleep(held)
+				c.Release()
+			}
+		}
+		for range 3 {
+			wait(long, late(), nil, note("L", Quantum))
+		}
+		for range 12 {
+			wait(quick, late(), nil, note("q", short))
+		}
+		time.Sleep(Quantum)
+		holder.Release()
+		time.Sleep(10 * Quantum)
+		if got, want := order.String(), "qqqqqLqqqqqLqqL"; got != want {
+			t.Errorf("the turns were %s, want %s", got, want)
+		}
+	})
 }
 
 func TestNew_AtLeastOne(t *testing.T) {

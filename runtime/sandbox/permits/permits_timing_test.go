@@ -11,6 +11,7 @@ func TestGroup_Checkpoint_Allocations(t *testing.T) {
 	deadline := time.Now().Add(time.Hour)
 	allocations := testing.AllocsPerRun(1000, func() {
 		var h Holder
+		g.Begin(&h)
 		for ran := range 3 * Quantum / time.Millisecond {
 			if err := g.Checkpoint(&h, ran*time.Millisecond, deadline, nil); err != nil {
 				t.Fatal(err)
@@ -38,10 +39,11 @@ func BenchmarkGroup_Checkpoint(b *testing.B) {
 				}
 			}
 			for b.Loop() {
-				if err := g.Checkpoint(&h, bc.ran, deadline, nil); err != nil {
+				holding := bc.name == "holding" || g.Begin(&h)
+				if err := g.Checkpoint(&h, bc.ran, deadline, nil); err != nil || !holding {
 					b.Fatal(err)
 				}
-				if bc.ran > 0 {
+				if bc.name != "holding" {
 					h.Release()
 				}
 			}

@@ -19,6 +19,7 @@ func (p *Permits) enter(g *Group) *waiter {
 	w := &waiter{group: g, granted: make(chan struct{})}
 	w.place = g.queue.PushBack(w)
 	if g.turn == nil {
+		g.used = 0
 		g.turn = p.turns.PushBack(g)
 	}
 	g.waiting.Add(1)
