@@ -49,12 +49,7 @@ type function struct {
 // is what HostOf returns to the functions that it calls. The error is a *Fault. The caller closes the instance.
 func (m *Module) First(ctx context.Context, host any, l Limits) (*Instance, error) {
 	i := &Instance{module: m, limits: l}
-	err := i.instantiate(func() (*memory.Memory, error) {
-		return memory.New(m.engine.mode, i.memoryLimit(), m.engine.budget)
-	})
-	if err == nil {
-		err = i.layData()
-	}
+	err := i.first(ctx)
 	if err == nil {
 		i.begin()
 		if start := m.rewritten.Start; start != "" {
@@ -70,6 +65,23 @@ func (m *Module) First(ctx context.Context, host any, l Limits) (*Instance, erro
 		return nil, f
 	}
 	return i, nil
+}
+
+// first makes the engine's instance and lays data, for which a module can have the host compute for long: its calls wait
+// for the processor as if they did it themselves.
+func (i *Instance) first(ctx context.Context) error {
+	i.meter.deadline, _ = ctx.Deadline()
+	if err := i.permitted(ctx); err != nil {
+		return err
+	}
+	defer i.meter.holder.Release()
+	err := i.instantiate(func() (*memory.Memory, error) {
+		return memory.New(i.module.engine.mode, i.memoryLimit(), i.module.engine.budget)
+	})
+	if err != nil {
+		return err
+	}
+	return i.layData()
 }
 
 // maxPages is one page less than the format allows: the page into which the engine grows a memory that is given back.

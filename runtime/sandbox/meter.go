@@ -18,12 +18,15 @@ import (
 // a slice that took far too long lowers what the call can get for the rest of its time.
 const (
 	firstSlice    = 200_000
-	smallestSlice = 10_000
+	smallestSlice = 2_000 // each of which may be a new page of memory
 	largestSlice  = 1_600_000
 
 	quickSlice   = 60 * time.Microsecond
 	slowSlice    = 300 * time.Microsecond
 	endlessSlice = 2 * time.Millisecond
+	// shortestWait is how long a host function has to wait for that to count. Below it nothing has been waited for: it is
+	// the host that computes for the guest, which may call it for ever.
+	shortestWait = 100 * time.Microsecond
 	// longestSlice is the most of a slice's time that counts as computing. What is beyond was spent waiting: the
 	// operating system or Go's scheduler had given the processor to somebody else.
 	longestSlice = 5 * time.Millisecond
@@ -84,21 +87,22 @@ func (i *Instance) enter(ctx context.Context) error {
 
 // compute returns nil once a guest may compute that did not until now. The error is an Interrupted.
 func (i *Instance) compute(ctx context.Context) error {
-	if i.module.group.Begin(&i.meter.holder) {
+	group, m := i.module.group, &i.meter
+	if group.Begin(&m.holder) && group.MayGoOn(&m.holder, m.burst) {
 		return nil
 	}
 	err := i.permitted(ctx)
-	i.meter.resumed = time.Now()
+	m.resumed = time.Now()
 	return err
 }
 
 // permitted returns nil once the guest may go on computing. The error is an Interrupted.
 func (i *Instance) permitted(ctx context.Context) error {
-	m := &i.meter
-	if i.module.group.MayGoOn(&m.holder, m.burst) {
+	group, m := i.module.group, &i.meter
+	if group.MayGoOn(&m.holder, m.burst) {
 		return nil // without the channel, which a context makes when it is asked
 	}
-	err := i.module.group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done())
+	err := group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done())
 	switch {
 	case errors.Is(err, permits.ErrDeadline):
 		return Interrupted{Cause: context.DeadlineExceeded}
@@ -137,12 +141,17 @@ func (i *Instance) wait() (done func()) {
 	return i.resumption
 }
 
-// resume goes on counting, once the guest may compute; it unwinds the guest where the call ends before that. A guest that waited for as long as it had computed is as good as one that begins; naps of no
-// length gain it nothing.
+// resume goes on counting, once the guest may compute; it unwinds the guest where the call ends before that. A guest that
+// waited for as long as it had computed is as good as one that begins; naps of no length gain it nothing.
 func (i *Instance) resume() {
+	m := &i.meter
 	now := time.Now()
-	i.meter.burst = max(i.meter.burst-now.Sub(i.meter.resumed), 0)
-	i.meter.resumed = now
+	if waited := now.Sub(m.resumed); waited < shortestWait {
+		m.count(now)
+	} else {
+		m.burst = max(m.burst-waited, 0)
+		m.resumed = now
+	}
 	if err := i.compute(i.entry.Context); err != nil {
 		panic(err)
 	}

@@ -183,6 +183,12 @@ func TestWaiting(t *testing.T) {
 			if m.burst != 0 {
 				t.Errorf("a burst of %v is left", m.burst)
 			}
+			m.burst = computed
+			counted := m.computed
+			Waiting(ctx)()
+			if m.burst <= computed || m.computed <= counted {
+				t.Error("where nothing is waited for, the host computes for the guest")
+			}
 		},
 	}}}}})
 	m := wasmtest.Module{Imports: []wasmtest.Import{{Module: "host", Name: "wait"}},

@@ -121,6 +121,8 @@ func (p *Pool) recycle(i *Instance, failed bool) {
 		}
 	}
 	image, limits := i.image, i.limits
+	replacing.Lock()
+	defer replacing.Unlock()
 	i.Close()
 	p.stats.discarded.Add(1)
 	if image != nil && p.wants() {
@@ -130,6 +132,10 @@ func (p *Pool) recycle(i *Instance, failed bool) {
 		}
 	}
 }
+
+// replacing has instances closed, and made in their place, one at a time: the system changes the mappings of a process one
+// at a time too, and whoever waits for that keeps a processor from those that answer calls.
+var replacing sync.Mutex
 
 // wants says that there is no instance left for the next call, where one would be kept.
 func (p *Pool) wants() bool {

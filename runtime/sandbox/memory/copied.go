@@ -67,4 +67,4 @@ func (c *copied) shrink(size uint64) {
 	c.bytes = c.bytes[:size]
 }
 
-func (c *copied) free() { *c = copied{} }
+func (c *copied) free(uint64) { *c = copied{} }

@@ -76,8 +76,11 @@ func (m *mapped) extend(size uint64) []byte { return m.base[:size:size] }
 
 func (m *mapped) shrink(uint64) {}
 
-func (m *mapped) free() {
-	_ = munmap(m.base) // it fails only for what is no mapping
+func (m *mapped) free(reached uint64) {
+	// To unmap a large memory at once would keep every other mapping of the process waiting, and with them the calls
+	// that ask for one.
+	_ = m.discard(0, max(wholePages(reached), m.kept))
+	_ = munmap(m.base) // both fail only for what is no mapping
 	*m = mapped{}
 }
 
@@ -167,12 +170,19 @@ func (m *mapped) putBack(from, to uint64) {
 	}
 }
 
+// discardPiece is how much is dropped in one system call, in bytes: as much as takes some 0.1 ms.
+const discardPiece = 1 << 20
+
 // discard drops the pages of [from, to): the next use of each faults in the image's, or one of zeros.
 func (m *mapped) discard(from, to uint64) error {
-	if from == to {
-		return nil
+	for from < to {
+		end := min(from+discardPiece, to)
+		if err := unix.Madvise(m.base[from:end], unix.MADV_DONTNEED); err != nil {
+			return err
+		}
+		from = end
 	}
-	return unix.Madvise(m.base[from:to], unix.MADV_DONTNEED)
+	return nil
 }
 
 // newImageFile puts the content into a file of memory that nothing can change any more, and maps it.

@@ -77,8 +77,8 @@ type backing interface {
 	reset(reached uint64) (pages int, err error)
 	// shrink is told that no one holds more than the first size bytes any longer, which are the image's content.
 	shrink(size uint64)
-	// free gives the memory back.
-	free()
+	// free gives the memory back, of which the first reached bytes were handed out since the last shrink.
+	free(reached uint64)
 }
 
 // Memory is the linear memory of one guest. It is used by one goroutine at a time.
@@ -231,7 +231,7 @@ func (m *Memory) Free() {
 		return
 	}
 	m.returnBudget()
-	m.backing.free()
+	m.backing.free(m.reached)
 	if m.image != nil {
 		m.image.release()
 	}
