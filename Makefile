@@ -103,5 +103,5 @@ bench-hostile: build ## hostile modules against a server: how late calls end, an
 	go run ./benchmarks/hostile
 
 .PHONY: fuzz
-fuzz: ## fuzz every parser for a minute each (FUZZTIME changes that)
+fuzz: ## fuzz every parser for a minute each (FUZZTIME changes that; 100x is a hundred inputs)
 	sh scripts/fuzz.sh $(or $(FUZZTIME),1m)
