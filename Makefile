@@ -99,8 +99,8 @@ bench: build bench-guests ## measure, and write benchmarks/RESULTS.md and its pi
 	go test -run '^$$' -bench . -benchmem ./benchmarks/...
 
 .PHONY: bench-hostile
-bench-hostile: build ## hostile modules against a server: how late calls end, and what others notice
-	go run ./benchmarks/hostile
+bench-hostile: build ## hostile modules against a server, and write benchmarks/HOSTILE.md
+	go run ./benchmarks/hostile -out benchmarks/HOSTILE.md
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for a minute each (FUZZTIME changes that; 100x is a hundred inputs)

@@ -169,10 +169,19 @@ func TestChild_Errors(t *testing.T) {
 func TestReport_Verdicts(t *testing.T) {
 	bad := ends{
 		late:   summary{N: 1000, Within50: 998, Within250: 999, Ends: map[string]int{deadlineCode: 999, "no answer": 1}},
-		live:   summary{N: 10, Ends: map[string]int{ok: 9}},
+		live:   summary{N: 10, P99: barLive + 1, Ends: map[string]int{ok: 9}},
 		pauses: []time.Duration{3 * time.Millisecond}, after: barGrowth + 1,
 	}
-	if n := strings.Count(report(figures.Machine{}, plan{Modules: regexp.MustCompile(".")}, bad, fairness{}), "does not hold"); n != 6 {
-		t.Errorf("%d bars do not hold, want 6", n)
+	round := func(p99 time.Duration, end string) []summary {
+		return []summary{{N: 1, P99: p99, Ends: map[string]int{end: 1}}}
+	}
+	unfair := fairness{beside: []beside{
+		{name: besideNothing, rounds: round(time.Millisecond, ok)}, {name: besideSpin, rounds: round(time.Millisecond, ok)},
+		{name: "fair", rounds: round(2*time.Millisecond, ok), bombs: map[string]int{}},
+		{name: "slow", rounds: round(2*time.Millisecond+1, ok), bombs: map[string]int{}},
+		{name: "failing", rounds: round(time.Millisecond, "overloaded"), bombs: map[string]int{}},
+	}}
+	if n := strings.Count(report(figures.Machine{}, plan{Modules: regexp.MustCompile(".")}, bad, unfair), "does not hold"); n != 9 {
+		t.Errorf("%d bars do not hold, want 9", n)
 	}
 }

@@ -85,10 +85,12 @@ func (i *Instance) enter(ctx context.Context) error {
 	return i.compute(ctx)
 }
 
-// compute returns nil once a guest may compute that did not until now. The error is an Interrupted.
+// compute returns nil once a guest may compute that did not until now. Where it has not computed for long, it may until
+// the next checkpoint, even if others wait: a connector's quick calls do not stand in line behind its slow ones. The error
+// is an Interrupted.
 func (i *Instance) compute(ctx context.Context) error {
-	group, m := i.module.group, &i.meter
-	if group.Begin(&m.holder) && group.MayGoOn(&m.holder, m.burst) {
+	m := &i.meter
+	if i.module.group.Begin(&m.holder) && m.burst < permits.Allowance {
 		return nil
 	}
 	err := i.permitted(ctx)
