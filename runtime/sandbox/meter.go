@@ -20,6 +20,9 @@ const (
 	firstSlice    = 200_000
 	smallestSlice = 2_000 // each of which may be a new page of memory
 	largestSlice  = 1_600_000
+	// lowestLargest is how low the largest slice of a call may fall. It is not the smallest one: on a busy machine slices
+	// take long because somebody else had the processor, and a call is not to pay for that with a checkpoint every 2 µs.
+	lowestLargest = 10_000
 
 	quickSlice   = 60 * time.Microsecond
 	slowSlice    = 300 * time.Microsecond
@@ -208,7 +211,7 @@ func Spend(ctx context.Context, units int) {
 func (m *meter) nextSlice(took time.Duration) {
 	switch {
 	case took > endlessSlice:
-		m.largest = max(m.largest/4, smallestSlice)
+		m.largest = max(m.largest/4, lowestLargest)
 		m.slice = smallestSlice
 	case took > slowSlice:
 		m.slice = max(m.slice/2, smallestSlice)

@@ -276,8 +276,14 @@ func TestMeter_NextSlice(t *testing.T) {
 	for range 20 {
 		m.nextSlice(time.Hour)
 	}
-	if m.nextSlice(0); m.slice != smallestSlice {
+	if m.slice != smallestSlice {
 		t.Errorf("a guest that is always slow gets %d units at a time", m.slice)
+	}
+	for range 20 {
+		m.nextSlice(0)
+	}
+	if m.slice != lowestLargest {
+		t.Errorf("one that was slow gets %d", m.slice)
 	}
 }
 

@@ -345,6 +345,7 @@ func TestPermits_FairByTime(t *testing.T) {
 		time.Sleep(Quantum)
 		holder.Release()
 		time.Sleep(10 * Quantum)
+		synctest.Wait()
 		if got, want := order.String(), "qqqqqLqqqqqLqqL"; got != want {
 			t.Errorf("the turns were %s, want %s", got, want)
 		}
