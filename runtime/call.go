@@ -134,7 +134,7 @@ func (r *Runtime) failed(cmd *Command, call *Call, err error) error {
 		return err
 	case errors.As(err, &fault):
 	case errors.Is(err, sandbox.ErrBusy):
-		return overloaded(fmt.Sprintf("The connector %q runs %d calls and %d more wait, or all connectors together run as many as they may. Try again later.",
+		return overloaded(fmt.Sprintf("The connector %q runs %d calls (pool.max) and %d more wait (pool.queue), or all connectors together run as many as they may (pool.total). Try again later.",
 			cmd.Connector(), limits.Concurrent, limits.Queue))
 	case errors.Is(err, context.DeadlineExceeded):
 		return outOfTime(cmd.connector)
@@ -173,7 +173,7 @@ func (r *Runtime) crashed(cmd *Command, call *Call, code envelope.Code, detail s
 
 func outOfTime(c *connector) error {
 	return envelope.Fail(envelope.DeadlineExceeded,
-		fmt.Sprintf("The connector %q gave no answer within %s. See whether the service it asks is slow, or grant a longer deadline.", c.name, c.limits.Deadline))
+		fmt.Sprintf("The connector %q gave no answer within %s. See whether the service it asks is slow, or it computes for long, or grant a longer deadline.", c.name, c.limits.Deadline))
 }
 
 func overloaded(message string) error {

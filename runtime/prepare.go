@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -164,6 +165,15 @@ func (r *Runtime) manifestOf(ctx context.Context, i *sandbox.Instance, call *abi
 
 func (r *Runtime) describeFailed(call *abi.Call, err error) error {
 	r.showGuest("describe", call)
+	var fault *sandbox.Fault
+	switch errors.As(err, &fault); {
+	case fault == nil:
+	case fault.Kind == sandbox.Starved:
+		return refuse(RefusedOverloaded, "The calls that run now use all the memory that guests may have together. Try again later, or raise pool.growth.")
+	case fault.Kind == sandbox.OutOfMemory:
+		return refuse(RefusedDescribe, fmt.Sprintf("The module needs more than the %d MiB of call.memory before its first call, for its initialisation and its manifest. Have it need less, or raise call.memory.",
+			r.config.Limits.Memory>>20))
+	}
 	why := err.Error()
 	if lines := call.Host.LogLines(); len(lines) > 0 { // no call was made: there are no parameters it could name
 		why = lines[len(lines)-1] + " (" + why + ")"

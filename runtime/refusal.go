@@ -31,6 +31,7 @@ const (
 	RefusedCompiler    = "compiler_unavailable" // the compiler does not work at present
 	RefusedDescribe    = "describe_failed"      // the module could not say what it is
 	RefusedManifest    = "invalid_manifest"     // what it said breaks a rule
+	RefusedOverloaded  = "overloaded"           // there is no memory for it at present
 	RefusedMemory      = "memory_not_granted"   // it needs more memory than its connector may have
 	RefusedName        = "name_taken"           // the name belongs to a bundled connector
 	RefusedVersion     = "version_exists"       // the version is installed with other content
@@ -49,7 +50,7 @@ func refuse(code, message string) *Refusal {
 		status = http.StatusNotFound
 	case RefusedNoSpace:
 		status = http.StatusInsufficientStorage
-	case RefusedStorage, RefusedCompiler:
+	case RefusedStorage, RefusedCompiler, RefusedOverloaded:
 		status = http.StatusServiceUnavailable
 	case string(module.CodeTooLarge):
 		status = http.StatusRequestEntityTooLarge

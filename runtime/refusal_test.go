@@ -92,6 +92,32 @@ func TestRuntime_Install_Refusals(t *testing.T) {
 	}
 }
 
+// A guest that gets no more memory before its first call is told whose limit it met.
+func TestRuntime_Install_Memory(t *testing.T) {
+	grows := described(wasmtest.I32(1), wasmtest.MemoryGrow, wasmtest.I32(-1), wasmtest.Equal, wasmtest.If(wasmtest.Unreachable))
+	for _, tc := range []struct {
+		name       string
+		limit      func(*Limits)
+		code, says string
+		status     int
+	}{
+		{"its own", func(l *Limits) { l.Memory = 1 << 16 }, RefusedDescribe, "call.memory", 422},
+		{"that of all", func(l *Limits) { l.Growth = 1 }, RefusedOverloaded, "pool.growth", 503},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := start(t, open(t, t.TempDir()), func(c *Config) {
+				c.Limits = DefaultLimits()
+				tc.limit(&c.Limits)
+			})
+			var r *Refusal
+			_, _, err := h.Install(context.Background(), grows, false)
+			if !errors.As(err, &r) || r.Code != tc.code || r.Status != tc.status || !strings.Contains(r.Message, tc.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 func TestRuntime_Install_Cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -104,7 +130,7 @@ func TestRuntime_Install_Cancelled(t *testing.T) {
 func TestRefusal_Status(t *testing.T) {
 	for code, want := range map[string]int{
 		RefusedABI: 422, RefusedCompilation: 422, RefusedDescribe: 422, RefusedManifest: 422, RefusedName: 409, RefusedVersion: 409,
-		RefusedUnknown: 404, RefusedBundled: 409, RefusedNoSpace: 507, RefusedStorage: 503, string(module.CodeTooLarge): 413,
+		RefusedUnknown: 404, RefusedBundled: 409, RefusedNoSpace: 507, RefusedStorage: 503, RefusedOverloaded: 503, string(module.CodeTooLarge): 413,
 		string(module.CodeMalformed): 422,
 	} {
 		if got := refuse(code, "m").Status; got != want || http.StatusText(got) == "" {

@@ -38,7 +38,8 @@ func newCall() *cobra.Command {
 	module := cmd.Flags().String("module", "", "a module to execute the command of, without installing it")
 	asJSON := cmd.Flags().Bool("json", false, "print the answer as it came, without indentation")
 	c := clientFlags(cmd)
-	cmd.Flags().Lookup("server").DefValue = "" // without the flag this process executes the command
+	server := cmd.Flags().Lookup("server")
+	server.DefValue, server.Usage = "", "URL of the server that is to execute the command, and not this process"
 	cmd.Flags().StringVar(&c.apiKey, "api-key", "", "with --server: its key for /v1 [CONNECTOR_PROXY_API_KEY]")
 	_ = cmd.Flags().MarkHidden("key") // commands are not management
 	flags := settingFlags(cmd, func(key string) bool { return key == "dev" || strings.HasPrefix(key, "call.") })

@@ -107,7 +107,7 @@ func (r *report) look(m *module.Module, wasm []byte, verifies bool) error {
 	if err != nil {
 		return err
 	}
-	rc := runtimeConfig(settings, store, compiledCache(), newLogger("error"))
+	rc := runtimeConfig(settings, store, compiledCache(), newLogger("warn"))
 	rc.Bundled, rc.ShowGuests = nil, true
 	ctx := context.Background()
 	rt, err := runtime.New(ctx, rc)

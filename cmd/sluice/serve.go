@@ -113,6 +113,9 @@ func serve(ctx context.Context, c *config.Config) error {
 	defer func() { _ = closeRuntime(rt) }()
 
 	srv := server.New(serverConfig(c, rt, logger))
+	for wrong, probably := range config.Misspelt(os.Environ()) {
+		logger.Warn("a variable of the environment is no setting", "variable", wrong, "did_you_mean", probably)
+	}
 	for _, w := range srv.Warnings() {
 		logger.Warn(w)
 	}

@@ -54,7 +54,7 @@ func (s Setting) Flag() string { return strings.NewReplacer(".", "-", "_", "-").
 
 // Variable is the setting's name in the environment.
 func (s Setting) Variable() string {
-	return "SLUICE_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
 }
 
 // Settings are all scalar settings.
@@ -138,11 +138,11 @@ var settings = []Setting{
 	{Key: "pool.warm", Default: "64", Doc: "How many sandboxes of one connector are kept ready between calls.", set: count(0, 1<<20, func(c *Config) *int { return &c.Limits.Warm })},
 	{Key: "pool.total", Default: "4096", Doc: "How many calls run at once, of all connectors together; as many as pool.queue more wait.", set: count(1, 1<<20, func(c *Config) *int { return &c.Limits.Total })},
 	{
-		Key: "pool.growth", Doc: "What the memories of all guests together may grow by while they run; beyond it calls that need more are answered with 503. Default: half of the memory available at start.",
+		Key: "pool.growth", Doc: "What the memories of all guests together may grow by while they run; beyond it calls that need more are answered with 503. Default: half of the memory available at start, 256 MiB at least.",
 		set: size(1<<20, 1<<44, func(c *Config, n int64) { c.Limits.Growth = uint64(n) }),
 	},
 	{Key: "body.max", Default: "64MiB", Doc: "How large a request's body may be.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.BodyMax = n })},
-	{Key: "body.budget", Doc: "How many bytes of request bodies may be in memory at once; beyond it the answer is 503. Default: a quarter of the memory available at start.", set: size(1<<20, 1<<40, func(c *Config, n int64) { c.BodyBudget = n })},
+	{Key: "body.budget", Doc: "How many bytes of request bodies may be in memory at once; beyond it the answer is 503. Default: a quarter of the memory available at start, 64 MiB at least.", set: size(1<<20, 1<<40, func(c *Config, n int64) { c.BodyBudget = n })},
 	{Key: "sockets", Doc: "How many connections the server and its guests may have open together. Default: 80 % of the limit on open files.", set: count(16, 1<<24, func(c *Config) *int { return &c.Sockets })},
 	{Key: "http.read_timeout", Default: "60s", Doc: "How long a client may take to send a request.", set: duration(time.Second, func(c *Config) *time.Duration { return &c.ReadTimeout })},
 	{Key: "http.idle_timeout", Default: "75s", Doc: "How long a connection is kept between requests.", set: duration(time.Second, func(c *Config) *time.Duration { return &c.IdleTimeout })},

@@ -23,8 +23,7 @@ import (
 )
 
 const (
-	// Allowance is how long a call may run without a permit, from its beginning or from its last host function that
-	// waited.
+	// Allowance is how long a call may run without a permit, from its beginning and without what it waited.
 	Allowance = 5 * time.Millisecond
 	// Quantum is how long a permit is lent while others wait for one.
 	Quantum = 10 * time.Millisecond
