@@ -13,20 +13,24 @@ import (
 )
 
 // How much fuel a guest gets at a time, in units: about an instruction each, and for code with many branches a tenth of
-// one. The next slice is larger or smaller by how long the last one took, so that a checkpoint is met about every tenth
-// of a millisecond, whatever the guest does. A guest can't be interrupted in between, and Go's collector waits for it:
-// a slice that took far too long lowers what the call can get for the rest of its time.
+// one. The next slice is larger or smaller by how long the last one took, so that a checkpoint is met every few tens of
+// microseconds, whatever the guest does. A guest can't be interrupted in between, and Go's collector waits for it. What
+// one call finds out of the pace of its module is true of the others.
 const (
-	firstSlice    = 200_000
+	firstSlice    = 100_000
 	smallestSlice = 2_000 // each of which may be a new page of memory
-	largestSlice  = 1_600_000
-	// lowestLargest is how low the largest slice of a call may fall. It is not the smallest one: on a busy machine slices
-	// take long because somebody else had the processor, and a call is not to pay for that with a checkpoint every 2 µs.
+	largestSlice  = 400_000
+	// lowestLargest is how low the largest slice of a module may fall. It is not the smallest one: on a busy machine
+	// slices take long because somebody else had the processor, and calls are not to pay for that with a checkpoint
+	// every 2 µs.
 	lowestLargest = 10_000
+	// recovery is by which part the largest slice grows in each that was quick. A guest can do a hundred times the work
+	// of others in a slice, by memory that is far from the processor; it is not to do that often.
+	recovery = 1024
 
-	quickSlice   = 60 * time.Microsecond
-	slowSlice    = 300 * time.Microsecond
-	endlessSlice = 2 * time.Millisecond
+	quickSlice   = 30 * time.Microsecond
+	slowSlice    = 150 * time.Microsecond
+	endlessSlice = time.Millisecond
 	// shortestWait is how long a host function has to wait for that to count. Below it nothing has been waited for: it is
 	// the host that computes for the guest, which may call it for ever.
 	shortestWait = 100 * time.Microsecond
@@ -45,8 +49,8 @@ type meter struct {
 	resumed  time.Time // when the guest last went on
 	computed time.Duration
 	burst    time.Duration // computed of late: since the call began, less what the guest waited meanwhile
+	stretch  time.Duration // the longest of this slice without a look at the clock
 	slice    int32
-	largest  int32 // slice of this call
 	spent    int64 // units of fuel, without the slice being used
 	deep     bool  // half of the stack was used
 	holder   permits.Holder
@@ -59,7 +63,7 @@ var meterModule = HostModule{Name: module.ModuleMeter, Functions: []HostFunction
 }}}
 
 // unused is the meter of a call that has not begun.
-var unused = meter{slice: firstSlice, largest: largestSlice}
+var unused = meter{slice: firstSlice}
 
 // begin gives the guest what a call may use.
 func (i *Instance) begin() {
@@ -81,7 +85,7 @@ func (i *Instance) enter(ctx context.Context) error {
 	m := &i.meter
 	m.deadline, _ = ctx.Deadline()
 	m.burst, m.resumed = 0, time.Now()
-	if slice := i.module.pace.Load(); m.slice > slice {
+	if slice := i.module.pace.first.Load(); m.slice > slice {
 		i.fuel.Set(uint64(uint32(int32(i.fuel.Get()) - (m.slice - slice))))
 		m.slice = slice
 	}
@@ -119,18 +123,21 @@ func (i *Instance) permitted(ctx context.Context) error {
 
 // leave ends to count, however the call ended.
 func (i *Instance) leave() {
-	i.meter.count(time.Now())
-	i.meter.holder.Release()
+	m := &i.meter
+	if m.count(time.Now()); m.stretch > slowSlice {
+		i.module.pace.learn(m.stretch, m.slice)
+	}
+	m.holder.Release()
 	i.entry.Context, i.entry.host = nil, nil
 }
 
-// count adds the time since the guest last went on, and returns it.
-func (m *meter) count(now time.Time) time.Duration {
+// count adds the time since the guest last went on.
+func (m *meter) count(now time.Time) {
 	took := now.Sub(m.resumed)
 	m.computed += min(took, longestSlice)
 	m.burst += min(took, longestSlice)
+	m.stretch = max(m.stretch, took)
 	m.resumed = now
-	return took
 }
 
 // wait stops counting while a host function waits, and lets others compute.
@@ -173,7 +180,7 @@ func (i *Instance) checkpoint() {
 	}
 	m, ctx := &i.meter, i.entry.Context
 	now := time.Now()
-	took := m.count(now)
+	m.count(now)
 	if !m.deadline.IsZero() && !now.Before(m.deadline) {
 		panic(Interrupted{Cause: context.DeadlineExceeded}) // where all processors compute, timers are late
 	}
@@ -187,8 +194,8 @@ func (i *Instance) checkpoint() {
 		panic(err)
 	}
 	m.spent = i.Fuel()
-	m.nextSlice(took)
-	i.module.learn(took, m.slice)
+	m.slice = i.module.pace.learn(m.stretch, m.slice)
+	m.stretch = 0
 	i.fuel.Set(uint64(m.slice))
 	m.resumed = time.Now()
 }
@@ -204,29 +211,6 @@ func Spend(ctx context.Context, units int) {
 	i.fuel.Set(uint64(uint32(int32(max(left, math.MinInt32)))))
 	if left < 0 {
 		i.checkpoint()
-	}
-}
-
-// nextSlice sets the size of the next slice by how long the last one took.
-func (m *meter) nextSlice(took time.Duration) {
-	switch {
-	case took > endlessSlice:
-		m.largest = max(m.largest/4, lowestLargest)
-		m.slice = smallestSlice
-	case took > slowSlice:
-		m.slice = max(m.slice/2, smallestSlice)
-	case took < quickSlice:
-		m.slice = min(m.slice*2, m.largest)
-	}
-}
-
-// learn sets the first slice of the module's next calls. What makes one call slow, memory that is far from the processor
-// or host functions that work for long, makes the others slow too, and when a thousand of them begin they are not each to
-// find it out.
-func (m *Module) learn(took time.Duration, slice int32) {
-	pace := m.pace.Load()
-	if took > slowSlice && slice < pace || took < quickSlice && pace < slice && pace < firstSlice {
-		m.pace.Store(min(slice, firstSlice))
 	}
 }
 

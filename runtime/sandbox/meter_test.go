@@ -146,14 +146,14 @@ func TestMeter_Depth(t *testing.T) {
 func TestMeter_Count(t *testing.T) {
 	began := time.Now()
 	m := meter{resumed: began}
-	for _, step := range []struct{ at, took, computed time.Duration }{
+	for _, step := range []struct{ at, stretch, computed time.Duration }{
 		{0, 0, 0},
 		{3 * time.Millisecond, 3 * time.Millisecond, 3 * time.Millisecond},
 		{time.Hour, time.Hour - 3*time.Millisecond, 3*time.Millisecond + longestSlice}, // the machine slept
-		{time.Hour + time.Millisecond, time.Millisecond, 4*time.Millisecond + longestSlice},
+		{time.Hour + time.Millisecond, time.Hour - 3*time.Millisecond, 4*time.Millisecond + longestSlice},
 	} {
-		if took := m.count(began.Add(step.at)); took != step.took || m.computed != step.computed || m.burst != step.computed {
-			t.Errorf("at %v: took %v, computed %v, a burst of %v", step.at, took, m.computed, m.burst)
+		if m.count(began.Add(step.at)); m.stretch != step.stretch || m.computed != step.computed || m.burst != step.computed {
+			t.Errorf("at %v: a stretch of %v, computed %v, a burst of %v", step.at, m.stretch, m.computed, m.burst)
 		}
 	}
 }
@@ -245,72 +245,6 @@ func TestInstance_Fuel_AfterFault(t *testing.T) {
 	})
 }
 
-func TestMeter_NextSlice(t *testing.T) {
-	const most = firstSlice * 3
-	tests := []struct {
-		slice           int32
-		took            time.Duration
-		slices, largest int32
-	}{
-		{firstSlice, 0, 2 * firstSlice, most},
-		{firstSlice, quickSlice - 1, 2 * firstSlice, most},
-		{firstSlice, quickSlice, firstSlice, most},
-		{firstSlice, slowSlice, firstSlice, most},
-		{firstSlice, slowSlice + 1, firstSlice / 2, most},
-		{firstSlice, endlessSlice, firstSlice / 2, most},
-		{firstSlice, endlessSlice + 1, smallestSlice, most / 4},
-		{most, 0, most, most},
-		{most/2 + 1, 0, most, most},
-		{smallestSlice, endlessSlice, smallestSlice, most},
-		{smallestSlice + 1, slowSlice + 1, smallestSlice, most},
-		{smallestSlice, time.Hour, smallestSlice, most / 4},
-		{smallestSlice, -time.Second, 2 * smallestSlice, most}, // no clock goes back, and none would do harm
-	}
-	for _, tc := range tests {
-		m := meter{slice: tc.slice, largest: most}
-		if m.nextSlice(tc.took); m.slice != tc.slices || m.largest != tc.largest {
-			t.Errorf("%d units took %v: got %d, at most %d; want %d, at most %d", tc.slice, tc.took, m.slice, m.largest, tc.slices, tc.largest)
-		}
-	}
-	m := unused
-	for range 20 {
-		m.nextSlice(time.Hour)
-	}
-	if m.slice != smallestSlice {
-		t.Errorf("a guest that is always slow gets %d units at a time", m.slice)
-	}
-	for range 20 {
-		m.nextSlice(0)
-	}
-	if m.slice != lowestLargest {
-		t.Errorf("one that was slow gets %d", m.slice)
-	}
-}
-
-// What one call of a module learns of its pace, the next ones begin with.
-func TestModule_Learn(t *testing.T) {
-	m := new(Module)
-	m.pace.Store(firstSlice)
-	for _, step := range []struct {
-		took         time.Duration
-		slice, after int32
-	}{
-		{quickSlice - 1, largestSlice, firstSlice},
-		{slowSlice, firstSlice / 2, firstSlice},
-		{slowSlice + 1, firstSlice / 2, firstSlice / 2},
-		{endlessSlice + 1, smallestSlice, smallestSlice},
-		{slowSlice + 1, firstSlice, smallestSlice},
-		{quickSlice, 2 * smallestSlice, smallestSlice},
-		{quickSlice - 1, 2 * smallestSlice, 2 * smallestSlice},
-		{0, smallestSlice, 2 * smallestSlice},
-		{0, largestSlice, firstSlice},
-	} {
-		if m.learn(step.took, step.slice); m.pace.Load() != step.after {
-			t.Fatalf("after a slice of %v, with %d units next: a call begins with %d, want %d", step.took, step.slice, m.pace.Load(), step.after)
-		}
-	}
-}
-
 // A call that begins with less fuel counts what it uses as every other does.
 func TestModule_Pace(t *testing.T) {
 	engines(t, func(t *testing.T, e *Engine) {
@@ -318,7 +252,7 @@ func TestModule_Pace(t *testing.T) {
 		i := instanceOf(t, image)
 		var used []int64
 		for _, pace := range []int32{firstSlice, smallestSlice} {
-			i.module.pace.Store(pace)
+			i.module.pace.first.Store(pace)
 			must(t, i, "work", 50_000)
 			used = append(used, i.Fuel())
 			if _, err := i.reset(); err != nil {

@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 
 	"sluice/runtime/module"
 	"sluice/runtime/sandbox/compile"
@@ -125,7 +124,7 @@ type Module struct {
 	compiled  wazero.CompiledModule
 	rewritten module.Rewritten // without Binary
 	group     *permits.Group
-	pace      atomic.Int32 // how much fuel a call gets first
+	pace      pace
 }
 
 // Compile turns a rewritten module into code, or loads the code where the cache has it. The caller closes the module
@@ -137,7 +136,7 @@ func (e *Engine) Compile(ctx context.Context, r *module.Rewritten) (m *Module, e
 		return nil, err
 	}
 	m = &Module{engine: e, compiled: compiled, rewritten: *r, group: e.permits.NewGroup()}
-	m.pace.Store(firstSlice)
+	m.pace.begin()
 	m.rewritten.Binary = nil
 	return m, nil
 }
