@@ -14,7 +14,7 @@ func TestCall_SendHTTP_Allocations(t *testing.T) {
 	c := Call{HTTP: &doer{response: &egress.Response{Status: 200, Headers: [][2]string{{"content-type", "application/json"}, {"content-length", "2"}}}}}
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(1000, func() {
-		if _, _, errno, err := c.SendHTTP(ctx, head, nil); errno != OK || err != nil {
+		if _, _, errno, err := sendHTTP(&c, ctx, head, nil); errno != OK || err != nil {
 			t.Error(errno, err)
 		}
 	}); n != 4 {

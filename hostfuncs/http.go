@@ -2,6 +2,7 @@ package hostfuncs
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,37 +21,50 @@ const (
 // MaxRequestHead bounds the head of a request that a guest wants sent, in bytes.
 const MaxRequestHead = 1 << 20
 
-// SendHTTP sends the request that head describes, with body, and returns the response's head, as the native ABI
-// writes it, and its body. A request that got no response is not an Errno: its head says what happened. The error is
-// the context's, once it has ended.
-func (c *Call) SendHTTP(ctx context.Context, head, body []byte) (respHead, respBody []byte, errno Errno, err error) {
+// MaxRequestHeaders bounds its headers: they can be two bytes each, and cost the host a hundred.
+const MaxRequestHeaders = 1000
+
+// ParseHTTP reads the head of a request that a guest wants sent. Nothing of head, which is the guest's memory, is kept.
+func (c *Call) ParseHTTP(head []byte) (*egress.Request, Errno) {
 	if c.Describing {
-		return nil, nil, NotAvailable, nil
+		return nil, NotAvailable
 	}
 	if len(head) > MaxRequestHead {
-		return nil, nil, TooLarge, nil
+		return nil, TooLarge
 	}
-	r := egress.Request{Body: body, Timeout: DefaultHTTPTimeout}
-	if !parseRequestHead(head, &r) {
-		return nil, nil, Invalid, nil
+	r := &egress.Request{Timeout: DefaultHTTPTimeout}
+	if !parseRequestHead(head, r) {
+		return nil, Invalid
 	}
+	return r, OK
+}
+
+// SendHTTP sends a request that ParseHTTP returned, and waits for the response, or for why there is none. The error is the
+// context's, once it has ended.
+func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
 		r.Timeout = min(r.Timeout, max(left-deadlineMargin, left/2))
 	}
-	resp, failure := c.HTTP.Do(ctx, &r)
+	response, failure := c.HTTP.Do(ctx, r)
 	if failure != nil {
 		if err := ctx.Err(); err != nil {
-			return nil, nil, OK, err
+			return nil, nil, err
 		}
-		return appendFailure(nil, failure), nil, OK, nil
 	}
-	return appendResponseHead(make([]byte, 0, 64*(len(resp.Headers)+1)), resp), resp.Body, OK, nil
+	return response, failure, nil
+}
+
+// ResponseHead is what a guest is told of a response, or of why there is none, as the native ABI writes it.
+func ResponseHead(r *egress.Response, failure *egress.Error) []byte {
+	if failure != nil {
+		return appendFailure(nil, failure)
+	}
+	return appendResponseHead(make([]byte, 0, 64*(len(r.Headers)+1)), r)
 }
 
 // parseRequestHead fills r with what a guest wrote; false where it is not a head at all: no JSON, a member that does not
-// exist, or no method or URL. Whether what they say can be sent is for the client to say. Nothing of head, which is the
-// guest's memory, is kept.
+// exist, or no method or URL. Whether what they say can be sent is for the client to say.
 func parseRequestHead(head []byte, r *egress.Request) bool {
 	p := requestHead{r: r, raw: head, ok: true}
 	err := rawjson.Members(head, headDepth, p.member)
@@ -122,6 +136,9 @@ func (p *requestHead) stringOf(value []byte) string {
 func (p *requestHead) pairs(list []byte) [][2]string {
 	var out [][2]string
 	if err := rawjson.Elements(list, headDepth, func(pair []byte) error {
+		if len(out) == MaxRequestHeaders {
+			return errTooManyHeaders
+		}
 		var h [2]string
 		n := 0
 		if err := rawjson.Elements(pair, headDepth, func(value []byte) error {
@@ -144,6 +161,8 @@ func (p *requestHead) pairs(list []byte) [][2]string {
 	}
 	return out
 }
+
+var errTooManyHeaders = errors.New("too many headers")
 
 // usualHeaders is for how many headers room is made at first.
 const usualHeaders = 8

@@ -28,6 +28,23 @@ func (d *doer) Do(ctx context.Context, r *egress.Request) (*egress.Response, *eg
 	return d.response, d.failure
 }
 
+// sendHTTP is what an ABI does with a request.
+func sendHTTP(c *Call, ctx context.Context, head, body []byte) (respHead, respBody []byte, errno Errno, err error) {
+	r, errno := c.ParseHTTP(head)
+	if errno != OK {
+		return nil, nil, errno, nil
+	}
+	r.Body = body
+	response, failure, err := c.SendHTTP(ctx, r)
+	if err != nil {
+		return nil, nil, OK, err
+	}
+	if response != nil {
+		respBody = response.Body
+	}
+	return ResponseHead(response, failure), respBody, OK, nil
+}
+
 func TestCall_SendHTTP_Head(t *testing.T) {
 	const get = `"method":"GET","url":"http://x/?a=b"`
 	request := egress.Request{Method: "GET", URL: "http://x/?a=b", Timeout: DefaultHTTPTimeout}
@@ -63,6 +80,7 @@ func TestCall_SendHTTP_Head(t *testing.T) {
 		{`{` + get + `,"headers":["a"]}`, nil}, {`{` + get + `,"headers":[["a"]]}`, nil}, {`{` + get + `,"headers":[[]]}`, nil},
 		{`{` + get + `,"headers":[["a","b","c"]]}`, nil}, {`{` + get + `,"headers":[["a",1]]}`, nil},
 		{`{` + get + `,"headers":[[null,"b"]]}`, nil}, {`{` + get + `,"headers":[["a",["b"]]]}`, nil},
+		{`{` + get + `,"headers":[` + strings.Repeat(`["",""],`, MaxRequestHeaders) + `["",""]]}`, nil},
 		{`{` + get + `,"headers":[["a",1],["a","b"]]}`, nil}, {`{` + get + `,"headers":[1],"headers":[]}`, nil},
 		{`{` + get + `,"timeout_ms":0}`, nil}, {`{` + get + `,"timeout_ms":-1}`, nil}, {`{` + get + `,"timeout_ms":1.5}`, nil},
 		{`{` + get + `,"timeout_ms":1e3}`, nil}, {`{` + get + `,"timeout_ms":"1"}`, nil}, {`{` + get + `,"timeout_ms":null}`, nil},
@@ -76,7 +94,7 @@ func TestCall_SendHTTP_Head(t *testing.T) {
 		c := Call{HTTP: d}
 		memory := []byte("before " + tc.head + " behind") // the head is a part of the guest's
 		head := memory[len("before "):][:len(tc.head)]
-		_, _, errno, err := c.SendHTTP(context.Background(), head, nil)
+		_, _, errno, err := sendHTTP(&c, context.Background(), head, nil)
 		clear(memory)
 		switch {
 		case err != nil:
@@ -108,7 +126,7 @@ func TestCall_SendHTTP(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			c := Call{HTTP: &tc.d}
-			gotHead, gotBody, errno, err := c.SendHTTP(context.Background(), head, []byte("sent"))
+			gotHead, gotBody, errno, err := sendHTTP(&c, context.Background(), head, []byte("sent"))
 			if string(gotHead) != tc.head || string(gotBody) != tc.body || errno != OK || err != nil {
 				t.Errorf("got %s, %q, %d, %v; want %s, %q", gotHead, gotBody, errno, err, tc.head, tc.body)
 			}
@@ -122,11 +140,11 @@ func TestCall_SendHTTP(t *testing.T) {
 func TestCall_SendHTTP_Limits(t *testing.T) {
 	d := &doer{response: &egress.Response{Status: 200}}
 	c := Call{HTTP: d}
-	if _, _, errno, err := c.SendHTTP(context.Background(), make([]byte, MaxRequestHead+1), nil); errno != TooLarge || err != nil || d.got != nil {
+	if _, _, errno, err := sendHTTP(&c, context.Background(), make([]byte, MaxRequestHead+1), nil); errno != TooLarge || err != nil || d.got != nil {
 		t.Errorf("got %d, %v", errno, err)
 	}
 	c.Describing = true
-	if _, _, errno, err := c.SendHTTP(context.Background(), []byte(`{}`), nil); errno != NotAvailable || err != nil || d.got != nil {
+	if _, _, errno, err := sendHTTP(&c, context.Background(), []byte(`{}`), nil); errno != NotAvailable || err != nil || d.got != nil {
 		t.Errorf("got %d, %v", errno, err)
 	}
 }
@@ -147,7 +165,7 @@ func TestCall_SendHTTP_Timeout(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), tc.left)
 		d := &doer{response: &egress.Response{Status: 200}}
 		c := Call{HTTP: d}
-		if _, _, errno, err := c.SendHTTP(ctx, []byte(`{"method":"GET","url":"http://x/"`+tc.head+`}`), nil); errno != OK || err != nil {
+		if _, _, errno, err := sendHTTP(&c, ctx, []byte(`{"method":"GET","url":"http://x/"`+tc.head+`}`), nil); errno != OK || err != nil {
 			t.Errorf("got %d, %v", errno, err)
 		} else if d.got.Timeout < tc.least || d.got.Timeout > tc.most {
 			t.Errorf("%s left%s: timeout %s, want %s to %s", tc.left, tc.head, d.got.Timeout, tc.least, tc.most)
@@ -164,13 +182,13 @@ func TestCall_SendHTTP_Ended(t *testing.T) {
 			cancel()
 		}
 		c := Call{HTTP: &doer{wait: true, failure: &egress.Error{Code: egress.CodeEnded}}}
-		head, body, errno, err := c.SendHTTP(ctx, []byte(`{"method":"GET","url":"http://x/"}`), nil)
+		head, body, errno, err := sendHTTP(&c, ctx, []byte(`{"method":"GET","url":"http://x/"}`), nil)
 		if !errors.Is(err, want) || head != nil || body != nil || errno != OK {
 			t.Errorf("%s: got %q, %q, %d, %v", name, head, body, errno, err)
 		}
 		// A response that came in time counts, even if the call's time is over now.
 		c.HTTP = &doer{wait: true, response: &egress.Response{Status: 200}}
-		if head, _, _, err := c.SendHTTP(ctx, []byte(`{"method":"GET","url":"http://x/"}`), nil); err != nil || head == nil {
+		if head, _, _, err := sendHTTP(&c, ctx, []byte(`{"method":"GET","url":"http://x/"}`), nil); err != nil || head == nil {
 			t.Errorf("%s: got %q, %v", name, head, err)
 		}
 		cancel()
@@ -179,7 +197,7 @@ func TestCall_SendHTTP_Ended(t *testing.T) {
 
 func TestDenied(t *testing.T) {
 	c := Call{HTTP: Denied("not granted")}
-	head, body, errno, err := c.SendHTTP(context.Background(), []byte(`{"method":"GET","url":"http://user:s3cret@x/"}`), nil)
+	head, body, errno, err := sendHTTP(&c, context.Background(), []byte(`{"method":"GET","url":"http://user:s3cret@x/"}`), nil)
 	var answer struct {
 		Error struct{ Code, Message, Field string }
 	}
@@ -222,7 +240,7 @@ func FuzzCall_SendHTTP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, head []byte, name, value string) {
 		d := &doer{response: &egress.Response{Status: 200, Headers: [][2]string{{name, value}}}}
 		c := Call{HTTP: d}
-		got, _, errno, err := c.SendHTTP(context.Background(), head, nil)
+		got, _, errno, err := sendHTTP(&c, context.Background(), head, nil)
 		if err != nil || errno == OK == (d.got == nil) {
 			t.Fatalf("got %d, %v, sent %+v", errno, err, d.got)
 		}

@@ -131,10 +131,11 @@ func (c *Call) fillRandom(ctx context.Context, p []byte) {
 	}
 }
 
-// What host functions cost, in units of fuel: a call, and a number of bytes that are copied, or looked at one by one.
+// What host functions cost, in units of fuel: a call, and bytes that are copied, or made sense of.
 const (
-	hostCall     = 100
-	copiedPerOne = 8
+	hostCall      = 100
+	copiedPerOne  = 8
+	parsedPerByte = 8
 )
 
 func spendCopy(ctx context.Context, n int) { sandbox.Spend(ctx, n/copiedPerOne) }
@@ -291,18 +292,21 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	if at >= maxHandles || c.held >= maxHeldBytes {
 		return int32(hostfuncs.TooLarge)
 	}
-	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
-	sandbox.Spend(ctx, len(head))
-	spendCopy(ctx, len(body))
-	done := sandbox.Waiting(ctx)
-	respHead, respBody, errno, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), head, body)
-	done()
-	interruptible(err)
+	sandbox.Spend(ctx, parsedPerByte*len(head))
+	r, errno := c.Host.ParseHTTP(head)
 	if errno != hostfuncs.OK {
 		return int32(errno)
 	}
-	if respBody == nil {
-		respBody = []byte{}
+	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
+	r.Body = body
+	spendCopy(ctx, len(body))
+	done := sandbox.Waiting(ctx)
+	response, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), r)
+	done()
+	interruptible(err)
+	respHead, respBody := hostfuncs.ResponseHead(response, failure), []byte{}
+	if response != nil && response.Body != nil {
+		respBody = response.Body
 	}
 	if at == len(c.handles) {
 		c.handles = append(c.handles, nil, nil)
