@@ -78,12 +78,14 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	entry := &abi.Call{
 		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output,
 	}
-	err := r.execute(ctx, entry, cmd)
-	head, body, answered, tooLarge := entry.Output()
+	answer, err := r.execute(ctx, entry, cmd)
+	_, _, answered, tooLarge := entry.Output()
 	if err != nil || !answered {
 		r.showGuest(cmd.ID, entry)
 	}
 	switch {
+	case errors.Is(err, errBadAnswer):
+		return nil, r.crashed(cmd, call, envelope.BadOutput, err.Error())
 	case err != nil:
 		return nil, r.failed(cmd, call, err)
 	case tooLarge:
@@ -92,24 +94,49 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	case !answered:
 		return nil, r.crashed(cmd, call, envelope.BadOutput, "it returned without an answer")
 	}
-	answer, err := envelope.Parse(head, body)
-	if err != nil {
-		return nil, r.crashed(cmd, call, envelope.BadOutput, err.Error())
-	}
 	answer.Logs = host.LogLines()
 	return answer, nil
 }
 
-// execute runs the command in a sandbox that no call before it can be told from.
-func (r *Runtime) execute(ctx context.Context, entry *abi.Call, cmd *Command) error {
+// execute runs the command in a sandbox that no call before it can be told from. The answer is nil where the guest gave
+// none.
+func (r *Runtime) execute(ctx context.Context, entry *abi.Call, cmd *Command) (*envelope.Answer, error) {
 	pool := cmd.connector.pool
 	i, err := pool.Get(ctx, entry)
 	if err != nil {
-		return r.noSandbox(ctx, cmd, err)
+		return nil, r.noSandbox(ctx, cmd, err)
 	}
 	err = entry.Execute(ctx, i, cmd.index)
-	pool.Put(i, err != nil)
-	return err
+	defer func() { pool.Put(i, err != nil) }()
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(ctx, entry, i)
+}
+
+// largeAnswer is from when on making sense of an answer is work that waits for the processor, as the guest's own: what
+// it does to a mebibyte takes the host some milliseconds.
+const largeAnswer = 256 << 10 // bytes
+
+var errBadAnswer = errors.New("the answer is none")
+
+// answerOf makes sense of what a guest has answered.
+func answerOf(ctx context.Context, entry *abi.Call, i *sandbox.Instance) (answer *envelope.Answer, err error) {
+	head, body, answered, tooLarge := entry.Output()
+	if !answered || tooLarge {
+		return nil, nil
+	}
+	parse := func() {
+		if answer, err = envelope.Parse(head, body); err != nil {
+			err = fmt.Errorf("%w: %w", errBadAnswer, err)
+		}
+	}
+	if len(head)+len(body) < largeAnswer {
+		parse()
+	} else if busy := i.Work(ctx, parse); busy != nil {
+		return nil, busy
+	}
+	return answer, err
 }
 
 // noSandbox tells what a call is answered that got no sandbox. Where the system would not give one, for want of memory or

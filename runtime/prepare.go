@@ -59,7 +59,7 @@ func (c *code) maker(l sandbox.Limits) func(context.Context, any) (*sandbox.Inst
 			return host.(*abi.Call).Prepare(ctx, c.module, l)
 		}
 	}
-	return func(context.Context, any) (*sandbox.Instance, error) { return c.image.Instance(l) }
+	return func(ctx context.Context, _ any) (*sandbox.Instance, error) { return c.image.InstanceFor(ctx, l) }
 }
 
 // sandbox is the part of the limits that a sandbox keeps.

@@ -25,7 +25,7 @@ func TestRuntime_Overloaded(t *testing.T) {
 	eventually(t, "the third call's waiting", func() bool { return slots.Waiting() == 1 })
 	for range 3 {
 		f := h.wantFailure("misbehave/Fetch", g.params(), envelope.Overloaded)
-		if f.RetryAfter != time.Second || !strings.Contains(f.Message, "2 calls and 1 more") {
+		if f.RetryAfter != time.Second || !strings.Contains(f.Message, "2 calls (pool.max) and 1 more") {
 			t.Errorf("got %+v", f)
 		}
 	}

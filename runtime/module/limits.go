@@ -39,7 +39,7 @@ type Limits struct {
 	MemoryPages int
 	// Globals, Exports and Elements (segments) are counts. Default 10,000 each.
 	Globals, Exports, Elements int
-	// ElementItems is the number of items of all element segments. Default 1,000,000.
+	// ElementItems is the number of items of all element segments, which cost time in each new instance. Default 100,000.
 	ElementItems int
 	// DataSegments is a count. Default 100,000, which is what Go's linker emits for large programs.
 	DataSegments int
@@ -74,7 +74,7 @@ func DefaultLimits() Limits {
 		Globals:           10_000,
 		Exports:           10_000,
 		Elements:          10_000,
-		ElementItems:      1_000_000,
+		ElementItems:      100_000,
 		DataSegments:      100_000,
 		InitTargets:       1_000,
 		NameBytes:         1_024,

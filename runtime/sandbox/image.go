@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -52,6 +53,18 @@ func (im *Image) Close() error {
 		return nil
 	}
 	return im.memory.Close()
+}
+
+// InstanceFor makes an instance in the image's state for a call with that context, which waits for the processor where
+// many calls of the module do the same. The caller closes it.
+func (im *Image) InstanceFor(ctx context.Context, l Limits) (*Instance, error) {
+	waiting := &Instance{module: im.module}
+	waiting.meter.deadline, _ = ctx.Deadline()
+	if err := waiting.compute(ctx); err != nil {
+		return nil, waiting.fault(err)
+	}
+	defer waiting.meter.holder.Release()
+	return im.Instance(l)
 }
 
 // Instance makes an instance in the image's state. The caller closes it.

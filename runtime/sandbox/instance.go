@@ -70,18 +70,18 @@ func (m *Module) First(ctx context.Context, host any, l Limits) (*Instance, erro
 // first makes the engine's instance and lays data, for which a module can have the host compute for long: its calls wait
 // for the processor as if they did it themselves.
 func (i *Instance) first(ctx context.Context) error {
-	i.meter.deadline, _ = ctx.Deadline()
-	if err := i.permitted(ctx); err != nil {
-		return err
-	}
-	defer i.meter.holder.Release()
-	err := i.instantiate(func() (*memory.Memory, error) {
-		return memory.New(i.module.engine.mode, i.memoryLimit(), i.module.engine.budget)
+	var err error
+	busy := i.Work(ctx, func() {
+		if err = i.instantiate(func() (*memory.Memory, error) {
+			return memory.New(i.module.engine.mode, i.memoryLimit(), i.module.engine.budget)
+		}); err == nil {
+			err = i.layData()
+		}
 	})
-	if err != nil {
-		return err
+	if busy != nil {
+		return busy
 	}
-	return i.layData()
+	return err
 }
 
 // maxPages is one page less than the format allows: the page into which the engine grows a memory that is given back.
@@ -203,6 +203,18 @@ func (i *Instance) call(ctx context.Context, host any, export string, params []u
 		return err
 	}
 	return f.CallWithStack(&i.entry, i.results)
+}
+
+// Work does what the host has to do for the guest and takes long, as one of the calls that need a permit. The error is a
+// *Fault: the call ended before its turn.
+func (i *Instance) Work(ctx context.Context, do func()) error {
+	i.meter.deadline, _ = ctx.Deadline()
+	if err := i.permitted(ctx); err != nil {
+		return i.fault(err)
+	}
+	defer i.meter.holder.Release()
+	do()
+	return nil
 }
 
 // Results are the results of the last call that returned, valid until the next.

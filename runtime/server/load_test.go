@@ -244,7 +244,7 @@ func TestOverload(t *testing.T) {
 	call(10)
 	for range 8 { // none of these can be one of the four before the service is released
 		a := <-answers
-		want{503, "overloaded", `"misbehave" runs 2 calls and 2 more wait`}.check(t, a)
+		want{503, "overloaded", `"misbehave" runs 2 calls (pool.max) and 2 more wait (pool.queue)`}.check(t, a)
 		if a.Header.Get("Retry-After") != "1" {
 			t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
 		}

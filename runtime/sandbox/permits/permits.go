@@ -133,12 +133,14 @@ func (g *Group) Checkpoint(h *Holder, ran time.Duration, deadline time.Time, don
 		return nil
 	}
 	h.Release()
+	lent := time.Now()
 	if w := g.permits.take(g); w != nil {
 		if err := w.wait(deadline, done); err != nil {
 			return err
 		}
+		lent = w.lent
 	}
-	*h = Holder{group: g, permit: true, since: ran, lent: time.Now()}
+	*h = Holder{group: g, permit: true, since: ran, lent: lent}
 	return nil
 }
 
@@ -186,5 +188,6 @@ func (p *Permits) give() {
 	}
 	w := turn.Value.(*Group).queue.Front().Value.(*waiter)
 	p.leave(w)
+	w.lent = time.Now() // until its goroutine runs nobody else can have the permit either
 	close(w.granted)
 }

@@ -12,6 +12,7 @@ type waiter struct {
 	place *list.Element
 	// granted is closed when the waiter has a permit. It has left the queue then.
 	granted chan struct{}
+	lent    time.Time // when that was
 }
 
 // enter puts a call at the end of its group's queue. The caller holds p.mu.
