@@ -76,14 +76,17 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	c := cmd.connector
 	host := &hostfuncs.Call{HTTP: c.http}
 	entry := &abi.Call{
-		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output,
+		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output, Budget: r.growth,
 	}
+	defer entry.Release()
 	answer, err := r.execute(ctx, entry, cmd)
 	_, _, answered, tooLarge := entry.Output()
 	if err != nil || !answered {
 		r.showGuest(cmd.ID, entry)
 	}
 	switch {
+	case entry.Starved():
+		return nil, starved()
 	case errors.Is(err, errBadAnswer):
 		return nil, r.crashed(cmd, call, envelope.BadOutput, err.Error())
 	case err != nil:
@@ -179,7 +182,7 @@ func (r *Runtime) failed(cmd *Command, call *Call, err error) error {
 		return envelope.Fail(envelope.MemoryExceeded,
 			fmt.Sprintf("%s needs more than the %d MiB of memory it may use. Send less, or grant the connector more memory.", cmd.ID, limits.Memory>>20))
 	case sandbox.Starved:
-		return overloaded("The calls that run now use all the memory that guests may have together. Try again later.")
+		return starved()
 	case sandbox.OutOfFuel:
 		return envelope.Fail(envelope.FuelExhausted,
 			fmt.Sprintf("%s computed for longer than the %s it may. Send less, or raise call.cpu.", cmd.ID, limits.CPU))
@@ -207,6 +210,10 @@ func overloaded(message string) error {
 	f := envelope.Fail(envelope.Overloaded, message)
 	f.RetryAfter = time.Second
 	return f
+}
+
+func starved() error {
+	return overloaded("The calls that run now use all the memory that guests may have together (pool.growth). Try again later.")
 }
 
 func shuttingDown() error {

@@ -199,6 +199,31 @@ func TestRuntime_LimitsPerGrant(t *testing.T) {
 	}
 }
 
+// What the host holds of answers counts against what all calls may have together, and answers are judged whatever their
+// size.
+func TestRuntime_Execute_LargeAnswers(t *testing.T) {
+	write := wasmtest.Code(wasmtest.I32(0), wasmtest.I32(2<<16), wasmtest.Call(wasmtest.HostWrite), wasmtest.Drop)
+	garbage := append(wasmtest.Repeat(2*largeAnswer>>17+1, write), wasmtest.Answer(0, 2)...)
+	guest := func(name string) []byte {
+		m := wasmtest.Native(manifestText(name, "1.0.0", "Write"), garbage)
+		m.Pages = max(m.Pages, 2)
+		return m.Bytes()
+	}
+	roomy := start(t, open(t, t.TempDir()), nil)
+	roomy.install(guest("x"))
+	roomy.wantFailure("x/Write", "{}", envelope.BadOutput)
+	tight := start(t, open(t, t.TempDir()), func(c *Config) { c.Limits.Growth = 1 })
+	tight.install(guest("x"))
+	for range 2 { // nothing of what the first one took is lost
+		if f := tight.wantFailure("x/Write", "{}", envelope.Overloaded); f.RetryAfter == 0 || !strings.Contains(f.Message, "pool.growth") {
+			t.Errorf("got %+v", f)
+		}
+	}
+	if used := tight.growth.Used(); used != 0 {
+		t.Errorf("%d bytes are not given back", used)
+	}
+}
+
 func TestRuntime_Egress(t *testing.T) {
 	g := newGate(t)
 	g.open()

@@ -138,7 +138,7 @@ var settings = []Setting{
 	{Key: "pool.warm", Default: "64", Doc: "How many sandboxes of one connector are kept ready between calls.", set: count(0, 1<<20, func(c *Config) *int { return &c.Limits.Warm })},
 	{Key: "pool.total", Default: "4096", Doc: "How many calls run at once, of all connectors together; as many as pool.queue more wait.", set: count(1, 1<<20, func(c *Config) *int { return &c.Limits.Total })},
 	{
-		Key: "pool.growth", Doc: "What the memories of all guests together may grow by while they run; beyond it calls that need more are answered with 503. Default: half of the memory available at start, 256 MiB at least.",
+		Key: "pool.growth", Doc: "What the memories of all guests together may grow by while they run, and what the host holds of answers and responses; beyond it calls that need more are answered with 503. Default: half of the memory available at start, 256 MiB at least.",
 		set: size(1<<20, 1<<44, func(c *Config, n int64) { c.Limits.Growth = uint64(n) }),
 	},
 	{Key: "body.max", Default: "64MiB", Doc: "How large a request's body may be.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.BodyMax = n })},

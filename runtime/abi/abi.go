@@ -10,6 +10,7 @@ import (
 	"sluice/hostfuncs"
 	"sluice/runtime/module"
 	"sluice/runtime/sandbox"
+	"sluice/runtime/sandbox/memory"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -22,14 +23,17 @@ type Call struct {
 	Params, Context []byte
 	// OutputLimit bounds what the guest writes, in bytes.
 	OutputLimit int
+	// Budget bounds what the host holds for all calls together, beyond a little for each; nil is no bound.
+	Budget *memory.Budget
 
 	head, body []byte
 	answered   bool
 	tooLarge   bool
 	// handles holds what http_send returned, head and body in turn; nil where closed. Handle h is handles[h-2].
 	handles [][]byte
-	// held counts the bytes in handles.
-	held int
+	// held counts the bytes in handles, charged those taken from the budget.
+	held, charged int
+	starved       bool
 
 	stderr limitedBuffer
 }
@@ -37,6 +41,31 @@ type Call struct {
 // Stderr is what the guest wrote to its standard output and error: at most 16 KiB, for the eyes of the connector's
 // author only, since it can hold anything.
 func (c *Call) Stderr() []byte { return c.stderr.b }
+
+// uncharged is what the host holds for a call without charge: as much as most calls need.
+const uncharged = 64 << 10
+
+// charge says whether the host may hold n bytes more for the call. What was charged stays so until Release.
+func (c *Call) charge(n int) bool {
+	total := c.held + cap(c.body) + n - uncharged
+	if more := total - c.charged; more > 0 {
+		if !c.Budget.Take(uint64(more)) {
+			c.starved = true
+			return false
+		}
+		c.charged = total
+	}
+	return true
+}
+
+// Starved says that the budget did not allow what the host was to hold for the call.
+func (c *Call) Starved() bool { return c.starved }
+
+// Release gives back what was taken from the budget. The call is over.
+func (c *Call) Release() {
+	c.Budget.Give(uint64(c.charged))
+	c.charged = 0
+}
 
 func callOf(ctx context.Context) *Call { return sandbox.HostOf(ctx).(*Call) }
 

@@ -222,7 +222,11 @@ func nativeWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) i
 	at := len(c.body)
 	if at+len(p) > cap(c.body) {
 		// Most guests write once. Others get twice as much room each time, but not more than they can use.
-		grown := make([]byte, at, max(at+len(p), min(2*at, c.OutputLimit)))
+		size := max(at+len(p), min(2*at, c.OutputLimit))
+		if !c.charge(size - cap(c.body)) {
+			return int32(hostfuncs.TooLarge)
+		}
+		grown := make([]byte, at, size)
 		copyInPieces(ctx, grown, c.body)
 		c.body = grown
 	}
@@ -307,6 +311,9 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	respHead, respBody := hostfuncs.ResponseHead(response, failure), []byte{}
 	if response != nil && response.Body != nil {
 		respBody = response.Body
+	}
+	if !c.charge(len(respHead) + len(respBody)) {
+		return int32(hostfuncs.TooLarge)
 	}
 	if at == len(c.handles) {
 		c.handles = append(c.handles, nil, nil)

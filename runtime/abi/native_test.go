@@ -10,6 +10,7 @@ import (
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/egress"
 	"sluice/runtime/sandbox"
+	"sluice/runtime/sandbox/memory"
 )
 
 // The results of native functions.
@@ -258,6 +259,49 @@ func TestNative_HTTPSend(t *testing.T) {
 	}
 	if len(sent) != 3 {
 		t.Errorf("%d requests were sent", len(sent))
+	}
+}
+
+// What the host holds for calls has a budget in common, but for a little of each.
+func TestCall_Budget(t *testing.T) {
+	const large = 3 * uncharged
+	client := answering(func(context.Context, *egress.Request) (*egress.Response, *egress.Error) {
+		return &egress.Response{Status: 200, Body: make([]byte, large)}, nil
+	})
+	budget := memory.NewBudget(large + uncharged)
+	begin := func() (*Call, *guest) {
+		c := &Call{Host: &hostfuncs.Call{HTTP: client}, OutputLimit: 1 << 20, Budget: budget}
+		return c, newGuest(t, c)
+	}
+	small, g := begin()
+	g.want(0, "write", 0, uncharged-1)
+	if budget.Used() != 0 {
+		t.Errorf("a small answer took %d", budget.Used())
+	}
+	c, g := begin()
+	ptr, n := g.put(64, getHead)
+	g.want(2, "http_send", ptr, n, 0, 0)
+	if used := budget.Used(); used < large-uncharged || c.Starved() {
+		t.Errorf("a response took %d", used)
+	}
+	g.want(tooLarge, "http_send", ptr, n, 0, 0)
+	if !c.Starved() {
+		t.Error("there is no budget")
+	}
+	other, g := begin()
+	g.want(0, "write", 0, memoryEnd)
+	g.want(0, "write", 0, memoryEnd)
+	g.want(tooLarge, "write", 0, memoryEnd)
+	if _, body, _, over := other.Output(); !other.Starved() || over || len(body) != 2*memoryEnd {
+		t.Errorf("%d bytes were written, starved %t, over the call's own limit %t", len(body), other.Starved(), over)
+	}
+	for range 2 { // the second one is nothing
+		small.Release()
+		c.Release()
+		other.Release()
+	}
+	if budget.Used() != 0 {
+		t.Errorf("%d are not given back", budget.Used())
 	}
 }
 

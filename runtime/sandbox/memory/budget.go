@@ -2,7 +2,7 @@ package memory
 
 import "sync/atomic"
 
-// Budget bounds the bytes that all memories sharing it have grown by. It is safe for concurrent use, and a nil Budget
+// Budget bounds the bytes that all memories sharing it have grown by, and whatever else is taken from it. It is safe for concurrent use, and a nil Budget
 // has no bound.
 type Budget struct {
 	total int64
@@ -14,7 +14,7 @@ func NewBudget(bytes uint64) *Budget {
 	return &Budget{total: int64(min(bytes, 1<<62))} // so that adding to what is used cannot overflow
 }
 
-// Used is how many bytes memories have grown by now.
+// Used is how many bytes are taken now.
 func (b *Budget) Used() uint64 {
 	if b == nil {
 		return 0
@@ -22,8 +22,8 @@ func (b *Budget) Used() uint64 {
 	return uint64(b.used.Load())
 }
 
-// take returns false, and takes nothing, where less than n bytes are left.
-func (b *Budget) take(n uint64) bool {
+// Take returns false, and takes nothing, where less than n bytes are left.
+func (b *Budget) Take(n uint64) bool {
 	if b == nil {
 		return true
 	}
@@ -38,7 +38,8 @@ func (b *Budget) take(n uint64) bool {
 	}
 }
 
-func (b *Budget) give(n uint64) {
+// Give gives back what Take took.
+func (b *Budget) Give(n uint64) {
 	if b != nil {
 		b.used.Add(-int64(n))
 	}

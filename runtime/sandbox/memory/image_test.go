@@ -143,16 +143,16 @@ func TestNewImage_Errors(t *testing.T) {
 
 func TestBudget_None(t *testing.T) {
 	var b *Budget
-	if !b.take(1<<40) || b.Used() != 0 {
+	if !b.Take(1<<40) || b.Used() != 0 {
 		t.Error("no budget has a bound")
 	}
-	b.give(1 << 40)
+	b.Give(1 << 40)
 }
 
 func TestBudget_Largest(t *testing.T) {
 	b := NewBudget(1<<64 - 1)
 	for range 1000 {
-		if !b.take(maxBytes) {
+		if !b.Take(maxBytes) {
 			t.Fatal("the largest budget ran out")
 		}
 	}

@@ -176,7 +176,7 @@ func (m *Memory) grow(size uint64) []byte {
 			m.denied = true
 			return nil
 		}
-		if !m.budget.take(size - m.length) {
+		if !m.budget.Take(size - m.length) {
 			m.starved = true
 			return nil
 		}
@@ -194,7 +194,7 @@ func (m *Memory) giveBack() []byte {
 
 func (m *Memory) returnBudget() {
 	if m.Grown() {
-		m.budget.give(m.reached - m.initial)
+		m.budget.Give(m.reached - m.initial)
 	}
 }
 
