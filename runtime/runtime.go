@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	goruntime "runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,7 +156,16 @@ func (r *Runtime) load(ctx context.Context) error {
 	if err := r.adopt(entries); err != nil {
 		return err
 	}
+	// Few at a time: each has a bounded time to become ready in, which is not to pass while the others compute.
 	var wait sync.WaitGroup
+	turns := make(chan struct{}, 2*goruntime.GOMAXPROCS(0))
+	inTurn := func(open func()) {
+		wait.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			open()
+		})
+	}
 	next := &snapshot{connectors: make(map[string]*connector)}
 	var adding sync.Mutex
 	add := func(c *connector) {
@@ -170,11 +180,11 @@ func (r *Runtime) load(ctx context.Context) error {
 			continue
 		}
 		e.Bundled = false // it came with another binary, and is the operator's to replace and remove now
-		wait.Go(func() { add(r.open(ctx, e)) })
+		inTurn(func() { add(r.open(ctx, e)) })
 	}
 	errs := make(chan error, len(r.config.Bundled))
 	for name, wasm := range r.config.Bundled {
-		wait.Go(func() {
+		inTurn(func() {
 			c, err := r.openBundled(ctx, name, wasm, known[name])
 			if err != nil {
 				errs <- err
