@@ -48,7 +48,7 @@ func compilations() []Module {
 		{"compile-many-data-segments", guest{Module: w.Module{Data: slices.Repeat([]w.Data{{At: free, Text: "x"}}, 99_000)}}},
 		{"compile-many-elements", guest{Module: w.Module{
 			Tables:   []w.Table{{Type: 'r', Initial: 99_000}},
-			Elements: slices.Repeat([]w.Element{{Functions: slices.Repeat([]int{funcHarm}, 99_000)}}, 10)}}},
+			Elements: slices.Repeat([]w.Element{{Functions: slices.Repeat([]int{funcHarm}, 9_900)}}, 10)}}},
 		{"compile-large-tables", guest{Module: w.Module{Tables: slices.Repeat([]w.Table{{Type: 'r', Initial: 100_000}}, 4)}}},
 		{"compile-vectors", guest{harm: w.Code(zeroVector, w.Repeat(49_000, zeroVector, addVectors), w.Drop)}},
 	}

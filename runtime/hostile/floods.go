@@ -22,7 +22,12 @@ func floods() []Module {
 	}
 	gather := w.Code(w.I32(2), w.I32(free), w.I32(1024), w.I32(atCanary-4), w.Call(wasiFdWrite), w.Drop)
 	lists := w.Module{Pages: full, Data: []w.Data{{At: free, Text: vectors.String()}}}
+	// Headers of no length cost the host a hundred times what they cost the guest.
+	headers := `{"method":"GET","url":"http://x/","headers":[` + strings.Repeat(`["",""],`, 40_000) + `["",""]]}`
+	heads := guest{Module: w.Module{Pages: full, Data: []w.Data{{At: free, Text: headers}}},
+		harm: w.Loop(w.I32(free), w.I32(len(headers)), w.I32(0), w.I32(0), w.Call(hostHTTPSend), w.Drop, w.Br(0))}
 	return []Module{
+		heads.burning("flood-of-headers"),
 		guest{Module: w.Module{Data: []w.Data{{At: free, Text: strings.Repeat("spam", 16)}}}, harm: w.Loop(log, w.Br(0))}.burning("flood-of-log-lines"),
 		guest{Module: w.Module{Data: []w.Data{{At: free, Text: strings.Repeat("spam", 16)}}}, harm: w.Repeat(10_000, log)}.module("flood-of-10000-log-lines", OK),
 		guest{Module: large, harm: w.Code(w.I32(1), w.I32(0), w.I32(fullBytes), w.Call(hostLog), w.I32(0), w.I32GeS, w.If(w.Unreachable))}.module("log-line-of-64-mib", OK),

@@ -55,6 +55,9 @@ func memories() []Module {
 	chase := w.Code(
 		w.LocalGet(0), w.I32Load(0), w.LocalGet(0), w.I32(1664525), w.I32Mul, w.I32(1013904223), w.I32Add, w.I32Add,
 		w.I32(fullBytes-4), w.I32And, w.LocalSet(0))
+	// train has the host take fuel at once, for a line that it refuses, so that the checkpoint finds little time spent.
+	train := w.Code(w.I32(1), w.I32(0), w.I32(fullBytes), w.Call(hostLog), w.Drop)
+	nap := w.Code(w.I64(0), w.Call(hostSleep), w.Drop)
 	most := w.Module{Pages: full}
 	grow := guest{harm: w.Code(growing(1), w.Unreachable)}
 	return append(grow.inEveryPhase(grow.module("memory-grow", memory)),
@@ -74,6 +77,8 @@ func memories() []Module {
 		guest{Module: most, harm: writing(4096), locals: counter, phase: Start}.module("memory-every-page-at-start", OK),
 		guest{Module: most, harm: w.Loop(chase, w.Br(0)), locals: counter}.burning("memory-chase"),
 		guest{Module: most, harm: w.Loop(w.Repeat(20_000, chase), w.Br(0)), locals: counter}.burning("memory-chase-in-straight-code"),
+		// Cheap code that asks for larger slices, and a nap of no length behind which the dear code is to be hidden.
+		guest{Module: most, harm: w.Loop(w.Repeat(12, train), w.Repeat(20_000, chase), nap, w.Br(0)), locals: counter}.burning("memory-chase-behind-naps"),
 		guest{Module: most, harm: w.Loop(w.Repeat(20_000, w.LocalGet(0), w.LocalGet(1), w.I32Store(0), chase), w.Br(0)), locals: counter}.burning("memory-scatter"),
 		guest{harm: w.Code(w.I32(0), w.I32(0xff), w.I32(pages*page), w.MemoryFill)}.module("memory-overwritten", crashed),
 		guest{Module: w.Module{Data: []w.Data{{At: pages * page, Text: "x"}}}}.refused("data-out-of-bounds", describeFailed),
