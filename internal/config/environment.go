@@ -10,13 +10,13 @@ import (
 // variablePrefix begins the names of the variables that settings have.
 const variablePrefix = "SLUICE_"
 
-// clientVariables are read by commands that are a server's clients, and are no settings.
-var clientVariables = []string{"SLUICE_SERVER", "SLUICE_ADMIN_KEY"}
+// clientVariable is read by commands that are a server's clients, and is no setting.
+const clientVariable = variablePrefix + "SERVER"
 
 // Misspelt names the variables of an environment that are no settings, but nearly: for each, what it probably should be.
 // Others that begin like settings are left alone: systems that run services set some of their own.
 func Misspelt(environment []string) map[string]string {
-	known := slices.Clone(clientVariables)
+	known := []string{clientVariable}
 	for _, s := range settings {
 		known = append(known, s.Variable())
 	}

@@ -267,11 +267,9 @@ func nativeSleep(ctx context.Context, c *Call, _ api.Memory, stack []uint64) int
 // sleep waits, and does not count as computing. For no time it does not wait: a permit that is given up and asked for
 // again at once goes from call to call of a crowd, and keeps everybody else from the processor.
 func (c *Call) sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		sandbox.Spend(ctx, hostCall)
-		return sandbox.ContextOf(ctx).Err()
+	if d > 0 {
+		defer sandbox.Waiting(ctx)()
 	}
-	defer sandbox.Waiting(ctx)()
 	return c.Host.Sleep(sandbox.ContextOf(ctx), d)
 }
 
