@@ -20,6 +20,7 @@ const (
 	TooLarge     Errno = -3
 	Invalid      Errno = -4
 	NotAvailable Errno = -5
+	Absent       Errno = -6
 )
 
 // Doer sends one HTTP request for a guest. *egress.Client is the one that goes out.

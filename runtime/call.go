@@ -130,7 +130,7 @@ func answerOf(ctx context.Context, entry *abi.Call, i *sandbox.Instance) (answer
 		return nil, nil
 	}
 	parse := func() {
-		if answer, err = envelope.Parse(head, body); err != nil {
+		if answer, err = envelope.Parse(head, body, entry.BodyIsJSON()); err != nil {
 			err = fmt.Errorf("%w: %w", errBadAnswer, err)
 		}
 	}

@@ -99,7 +99,7 @@ func (e *Executor) Execute(ctx context.Context, cmd *runtime.Command, call *runt
 	}
 	e.put(i)
 	head, body, _, _ := entry.Output()
-	answer, err := envelope.Parse(head, body)
+	answer, err := envelope.Parse(head, body, entry.BodyIsJSON())
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -51,6 +51,10 @@ func (h *host) offer(ctx context.Context, r wazero.Runtime) error {
 		{"now", nil, []api.ValueType{i64}, func(_ api.Memory, stack []uint64) { stack[0] = 0 }},
 		{"sleep", []api.ValueType{i64}, []api.ValueType{i32}, accept},
 		{"http_send", []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}, refuse},
+		{"http_status", []api.ValueType{i32}, []api.ValueType{i32}, refuse},
+		{"http_header", []api.ValueType{i32, i32, i32, i32, i32}, []api.ValueType{i32}, refuse},
+		{"is_json", []api.ValueType{i32}, []api.ValueType{i32}, refuse},
+		{"write_from", []api.ValueType{i32}, []api.ValueType{i32}, refuse},
 	} {
 		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
 			func(_ context.Context, guest api.Module, stack []uint64) { f.run(guest.Memory(), stack) },

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sluice/guest-sdk/go/abi"
 	"sluice/internal/rawjson"
 )
 
@@ -13,6 +14,7 @@ import (
 // changed copy.
 type Answer struct {
 	body     []byte
+	from     *Body // whose bytes are the body, unless nil
 	text     bool
 	status   int
 	mimetype string
@@ -32,6 +34,14 @@ func Text(text string) Answer { return Answer{body: []byte(text), text: true} }
 
 // Raw returns an answer whose body is JSON text that goes out byte for byte. It must be valid: see [ValidJSON].
 func Raw(body json.RawMessage) Answer { return Answer{body: body} }
+
+// RawFrom returns an answer whose body is that of a response, all of it, byte for byte. It stays with the host, however
+// large it is. It must be valid JSON, see [Body.IsJSON], and not be closed.
+func RawFrom(body *Body) Answer { return Answer{from: body} }
+
+// TextFrom returns an answer whose body is a JSON string of a response's body, all of it, which must be UTF-8. It stays
+// with the host, however large it is, and must not be closed.
+func TextFrom(body *Body) Answer { return Answer{from: body, text: true} }
 
 // ValidJSON reports whether text is one JSON value that an answer may have as its body: strict, in UTF-8, and at most 512
 // arrays and objects deep.
@@ -81,12 +91,29 @@ func (a Answer) problem() error {
 	switch {
 	case a.err != nil:
 		return errors.New("its body cannot be encoded as JSON")
+	case a.from != nil && a.from.closed:
+		return errors.New("the response's body that it passes on is closed")
 	case a.bare && (a.status < 200 || a.status > 599):
 		return errors.New("the status of a bare answer is 200 to 599")
 	case a.status != 0 && (a.status < 100 || a.status > 599):
 		return errors.New("its http_status is not 100 to 599")
 	}
 	return nil
+}
+
+// write hands the body of a to the host.
+func (a Answer) write(h abi.Host) abi.Code {
+	if a.from != nil {
+		return abi.Code(h.WriteFrom(a.from.handle))
+	}
+	return abi.Code(h.Write(a.body))
+}
+
+func (a Answer) size() int64 {
+	if a.from != nil {
+		return a.from.size
+	}
+	return int64(len(a.body))
 }
 
 // appendHead appends the head of a, as the ABI describes it, to dst. err is the error that goes with it, or nil.

@@ -3,8 +3,6 @@ package sluice
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,76 +74,6 @@ type Request struct {
 	Timeout time.Duration
 }
 
-// Response is the answer to a [Request]. Its status is whatever the service said: 404 is no error.
-type Response struct {
-	Status int
-	// Header has names in lower case.
-	Header Header
-	Body   *Body
-}
-
-// JSON decodes the body into value, with numbers of unknown type as json.Number, and closes it.
-func (r *Response) JSON(value any) error {
-	body, err := r.Body.Bytes()
-	if err != nil {
-		return err
-	}
-	if err := decodeJSON(body, value); err != nil {
-		return Errorf("invalid_response", 400, "The service's answer is not the JSON that was expected: %w.", err)
-	}
-	return nil
-}
-
-// Body is the body of a [Response], whole and waiting at the host, from which it is read piece by piece. Bodies that
-// are not closed are so when the call ends.
-type Body struct {
-	host   abi.Host
-	handle uint32
-	size   int64
-	offset int64
-	closed bool
-}
-
-// Size returns the number of bytes in the whole body.
-func (b *Body) Size() int64 { return b.size }
-
-// Read implements [io.Reader].
-func (b *Body) Read(p []byte) (int, error) {
-	switch {
-	case b.closed:
-		return 0, io.ErrClosedPipe
-	case b.offset >= b.size:
-		return 0, io.EOF
-	case len(p) == 0:
-		return 0, nil
-	}
-	n := b.host.Read(b.handle, b.offset, p)
-	if n <= 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	b.offset += int64(n)
-	return int(n), nil
-}
-
-// Bytes returns what has not been read yet, and closes the body.
-func (b *Body) Bytes() ([]byte, error) {
-	p := make([]byte, max(b.size-b.offset, 0))
-	_, err := io.ReadFull(b, p)
-	if err != nil {
-		return nil, err
-	}
-	return p, b.Close()
-}
-
-// Close gives the body back to the host. A second Close does nothing.
-func (b *Body) Close() error {
-	if !b.closed {
-		b.closed = true
-		b.host.Close(b.handle)
-	}
-	return nil
-}
-
 // HTTP sends a request and waits for the response. Redirects are not followed, cookies not kept. The connector needs
 // the capability [HTTP], and a grant of the operator for where the request goes.
 //
@@ -174,16 +102,7 @@ func (c *Call) HTTP(r Request) (*Response, error) {
 	case h < 0:
 		fail("the host refused http_send: " + code.String())
 	}
-	head := uint32(h)
-	text := readAll(c.host, head)
-	c.host.Close(head)
-	response := &Response{Body: &Body{host: c.host, handle: head + 1}}
-	if err := response.setHead(text); err != nil {
-		response.Body.Close()
-		return nil, err
-	}
-	response.Body.size = max(c.host.Size(head+1), 0)
-	return response, nil
+	return newResponse(c.host, uint32(h))
 }
 
 // usualHead is how much room there is for a head at first, in bytes.
@@ -216,29 +135,6 @@ func (r *Request) appendHead(dst []byte) []byte {
 		dst = strconv.AppendInt(dst, milliseconds(r.Timeout), 10)
 	}
 	return append(dst, '}')
-}
-
-// setHead takes over the head of a response, or returns the error that stands in it.
-func (r *Response) setHead(text []byte) error {
-	var failure *Error
-	err := rawjson.Members(text, rawjson.MaxDepth, func(key, value []byte) (err error) {
-		switch string(key) {
-		case "status":
-			r.Status, err = strconv.Atoi(string(value))
-		case "headers":
-			r.Header, err = headerOfPairs(value)
-		case "error":
-			failure, err = failureOf(value)
-		}
-		return err
-	})
-	if err != nil {
-		fail("the host's response head cannot be read")
-	}
-	if failure != nil {
-		return failure
-	}
-	return nil
 }
 
 // usualHeaders is how many headers there is room for at first. Most services send fewer.
@@ -284,44 +180,3 @@ func headerOfObject(object []byte) (Header, error) {
 
 // lent returns b as a string that aliases it: nobody writes to b any more.
 func lent(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
-// failureOf reads why there is no response; nil from null.
-func failureOf(object []byte) (*Error, error) {
-	if rawjson.KindOf(object) == rawjson.Null {
-		return nil, nil
-	}
-	e, field := &Error{}, ""
-	err := rawjson.Members(object, rawjson.MaxDepth, func(key, value []byte) error {
-		switch string(key) {
-		case "code":
-			e.Code = scalar(value)
-		case "message":
-			e.Message = scalar(value)
-		case "field":
-			field = scalar(value)
-		}
-		return nil
-	})
-	if field != "" {
-		e.Message = fmt.Sprintf("%s (%s)", e.Message, field)
-	}
-	e.Status = statusOf(e.Code)
-	return e, err
-}
-
-// statusOf returns the http_status of a failure to get a response: below 500 where trying again is pointless.
-func statusOf(code string) int {
-	switch code {
-	case "invalid_request":
-		return 400
-	case "egress_denied":
-		return 403
-	case "response_too_large":
-		return 413
-	case "overloaded":
-		return 503
-	case "connect_timeout", "timeout":
-		return 504
-	}
-	return 500
-}

@@ -49,28 +49,29 @@ func TestHeader_UnmarshalJSON_Copies(t *testing.T) {
 	}
 }
 
-func TestResponse_setHead(t *testing.T) {
-	const text = ` {"other": [1], "status": 201, "headers": [["a", "1"], ["a", "\u00e9"]], "error": null} `
-	var r Response
-	if err := r.setHead([]byte(text)); err != nil || r.Status != 201 || !reflect.DeepEqual(r.Header, Header{{"a", "1"}, {"a", "é"}}) {
-		t.Errorf("got %+v, %v", r, err)
+func TestResponseHead(t *testing.T) {
+	head := responseHead{text: []byte(` {"other": [1], "status": 201, "headers": [["a", "1"], ["a", "\u00e9"]], "error": null} `)}
+	if want := (Header{{"a", "1"}, {"a", "é"}}); !reflect.DeepEqual(head.all(), want) || head.first("A") != "1" || head.first("b") != "" {
+		t.Errorf("got %q", head.header)
 	}
+	head = responseHead{text: []byte(`{"error": {"code": "invalid_request", "message": "No.", "field": "url"}}`)}
 	want := &Error{Code: "invalid_request", Status: 400, Message: "No. (url)"}
-	err := r.setHead([]byte(`{"error": {"code": "invalid_request", "message": "No.", "field": "url"}}`))
-	if !reflect.DeepEqual(err, error(want)) {
+	if err := head.failure(); !reflect.DeepEqual(err, error(want)) {
 		t.Errorf("got %+v, want %+v", err, want)
 	}
 }
 
-func TestResponse_setHead_Errors(t *testing.T) {
-	for _, text := range []string{``, `[]`, `{`, `{"status":"x"}`, `{"headers":{}}`, `{"headers":[["a"]]}`, `{"error":"dns"}`} {
+func TestResponseHead_Errors(t *testing.T) {
+	for _, text := range []string{``, `[]`, `{`, `{"headers":{}}`, `{"headers":[["a"]]}`, `{"error":"dns"}`, `{"error":null}`} {
 		func() {
 			defer func() {
 				if _, ok := recover().(failure); !ok {
 					t.Errorf("%s was read", text)
 				}
 			}()
-			_ = new(Response).setHead([]byte(text))
+			head := responseHead{text: []byte(text)}
+			head.all()
+			_ = head.failure()
 		}()
 	}
 }

@@ -315,8 +315,8 @@ func TestCall_HTTP(t *testing.T) {
 		if err != nil {
 			return sluice.Answer{}, err
 		}
-		if two := response.Header.Values("X-TWO"); !reflect.DeepEqual(two, []string{"1", "2"}) || response.Header.Get("x-two") != "1" {
-			return sluice.Answer{}, sluice.Errorf("Headers", 0, "%v", response.Header)
+		if two := response.Headers().Values("X-TWO"); !reflect.DeepEqual(two, []string{"1", "2"}) || response.Header("x-two") != "1" {
+			return sluice.Answer{}, sluice.Errorf("Headers", 0, "%v", response.Headers())
 		}
 		var r reply
 		if err := response.JSON(&r); err != nil {

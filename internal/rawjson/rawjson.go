@@ -7,6 +7,7 @@
 package rawjson
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -76,6 +77,9 @@ func Value(text []byte, maxDepth int) ([]byte, error) {
 	}
 	return text[start:end], nil
 }
+
+// Trim returns text without the white space around its value. It aliases text.
+func Trim(text []byte) []byte { return bytes.Trim(text, " \t\r\n") }
 
 // Members calls visit for each member of the object that text is, in order, duplicates included. key is the member's
 // name with escapes resolved, value its raw text; both are valid during the visit only if text stays unchanged, and

@@ -27,11 +27,11 @@ type Call struct {
 	Budget *memory.Budget
 
 	head, body []byte
+	bodyJSON   verdict // on body
 	answered   bool
 	tooLarge   bool
-	// handles holds what http_send returned, head and body in turn; nil where closed. Handle h is handles[h-2].
-	handles [][]byte
-	// held counts the bytes in handles, charged those taken from the budget.
+	responses  []response
+	// held counts the bytes of responses, charged those taken from the budget.
 	held, charged int
 	starved       bool
 

@@ -61,6 +61,9 @@ func (c *Call) Output() (head, body []byte, answered, tooLarge bool) {
 	return c.head, c.body, c.answered, c.tooLarge
 }
 
+// BodyIsJSON says that the body was found to be strict JSON text, when the guest asked. False says nothing.
+func (c *Call) BodyIsJSON() bool { return c.bodyJSON == isJSON }
+
 // normalExit makes success of a guest that ended itself with status 0.
 func normalExit(err error) error {
 	if f, ok := err.(*sandbox.Fault); ok && f.Kind == sandbox.ExitedNormally {
@@ -73,7 +76,7 @@ func normalExit(err error) error {
 var nativeFunctions = map[string]api.GoModuleFunc{
 	"size": func(ctx context.Context, _ api.Module, stack []uint64) {
 		sandbox.Spend(ctx, hostCall)
-		b, errno := callOf(ctx).behind(handle(stack[0]))
+		b, errno := callOf(ctx).behind(ctx, handle(stack[0]))
 		if errno != hostfuncs.OK {
 			stack[0] = uint64(int64(errno))
 			return
@@ -104,8 +107,12 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 		sandbox.Spend(ctx, hostCall)
 		stack[0] = uint64(callOf(ctx).Host.Now())
 	},
-	"sleep":     withErrno(nativeSleep),
-	"http_send": withErrno(nativeHTTPSend),
+	"sleep":       withErrno(nativeSleep),
+	"http_send":   withErrno(nativeHTTPSend),
+	"http_status": withErrno(nativeHTTPStatus),
+	"http_header": withErrno(nativeHTTPHeader),
+	"is_json":     withErrno(nativeIsJSON),
+	"write_from":  withErrno(nativeWriteFrom),
 }
 
 // withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno. A guest whose time is over gets no
@@ -164,7 +171,7 @@ const (
 )
 
 // behind returns the bytes that a handle stands for.
-func (c *Call) behind(h handle) ([]byte, hostfuncs.Errno) {
+func (c *Call) behind(ctx context.Context, h handle) ([]byte, hostfuncs.Errno) {
 	switch {
 	case c.Host.Describing:
 		return nil, hostfuncs.NotAvailable
@@ -172,14 +179,22 @@ func (c *Call) behind(h handle) ([]byte, hostfuncs.Errno) {
 		return c.Params, hostfuncs.OK
 	case h == handleContext:
 		return c.Context, hostfuncs.OK
-	case uint64(h-handleFirst) < uint64(len(c.handles)) && c.handles[h-handleFirst] != nil:
-		return c.handles[h-handleFirst], hostfuncs.OK
 	}
-	return nil, hostfuncs.BadHandle
+	r, errno := c.response(h)
+	switch {
+	case errno != hostfuncs.OK:
+		return nil, errno
+	case isBody(h):
+		return r.body, hostfuncs.OK
+	case r.head == nil:
+		sandbox.Spend(ctx, r.headSize)
+		r.head = hostfuncs.ResponseHead(r.of, r.failure)
+	}
+	return r.head, hostfuncs.OK
 }
 
 func nativeRead(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
-	b, errno := c.behind(handle(stack[0]))
+	b, errno := c.behind(ctx, handle(stack[0]))
 	if errno != hostfuncs.OK {
 		return int32(errno)
 	}
@@ -199,15 +214,10 @@ func nativeRead(ctx context.Context, c *Call, mem api.Memory, stack []uint64) in
 
 func nativeClose(_ context.Context, c *Call, _ api.Memory, stack []uint64) int32 {
 	h := handle(stack[0])
-	b, errno := c.behind(h)
-	if errno != hostfuncs.OK {
-		return int32(errno)
+	if !c.Host.Describing && h < handleFirst {
+		return 0
 	}
-	if h >= handleFirst {
-		c.held -= len(b)
-		c.handles[h-handleFirst] = nil
-	}
-	return 0
+	return int32(c.closeHandle(h))
 }
 
 func nativeWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
@@ -215,6 +225,11 @@ func nativeWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) i
 	if !ok {
 		return int32(hostfuncs.BadRange)
 	}
+	return c.write(ctx, p)
+}
+
+// write appends to the answer's body.
+func (c *Call) write(ctx context.Context, p []byte) int32 {
 	if len(p) > c.OutputLimit-len(c.body) {
 		c.tooLarge = true
 		return int32(hostfuncs.TooLarge)
@@ -230,7 +245,7 @@ func nativeWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) i
 		copyInPieces(ctx, grown, c.body)
 		c.body = grown
 	}
-	c.body = c.body[:at+len(p)]
+	c.body, c.bodyJSON = c.body[:at+len(p)], unchecked
 	copyInPieces(ctx, c.body[at:], p)
 	return 0
 }
@@ -279,10 +294,10 @@ func milliseconds(ms int64) time.Duration {
 	return time.Duration(min(max(ms, 0), most)) * time.Millisecond
 }
 
-// The bounds of what one call may hold behind handles: open ones in number, and bytes in all. Those of one request count
-// until both are closed.
+// The bounds of what one call may hold behind handles: responses in number, and bytes in all. One counts until both its
+// handles are closed.
 const (
-	maxHandles   = 1024
+	maxResponses = 512
 	maxHeldBytes = 64 << 20
 )
 
@@ -295,46 +310,27 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	if !ok {
 		return int32(hostfuncs.BadRange)
 	}
-	at := c.freePair()
-	if at >= maxHandles || c.held >= maxHeldBytes {
+	at := c.freeResponse()
+	if at >= maxResponses || c.held >= maxHeldBytes {
 		return int32(hostfuncs.TooLarge)
 	}
 	sandbox.Spend(ctx, parsedPerByte*len(head))
-	r, errno := c.Host.ParseHTTP(head)
+	request, errno := c.Host.ParseHTTP(head)
 	if errno != hostfuncs.OK {
 		return int32(errno)
 	}
 	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
-	r.Body = body
+	request.Body = body
 	spendCopy(ctx, len(body))
 	done := sandbox.Waiting(ctx)
-	response, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), r)
+	received, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), request)
 	done()
 	interruptible(err)
-	respHead, respBody := hostfuncs.ResponseHead(response, failure), []byte{}
-	if response != nil && response.Body != nil {
-		respBody = response.Body
-	}
-	if !c.charge(len(respHead) + len(respBody)) {
+	r := newResponse(received, failure)
+	if !c.charge(r.size()) {
 		return int32(hostfuncs.TooLarge)
 	}
-	if at == len(c.handles) {
-		c.handles = append(c.handles, nil, nil)
-	}
-	c.handles[at], c.handles[at+1] = respHead, respBody
-	c.held += len(respHead) + len(respBody)
-	return int32(handleFirst) + int32(at)
-}
-
-// freePair is where the next response goes: the first pair that the guest has closed, so that a call which closes its
-// handles can go on for as long as it has time, else behind the last.
-func (c *Call) freePair() int {
-	for at := 0; at < len(c.handles); at += 2 {
-		if c.handles[at] == nil && c.handles[at+1] == nil {
-			return at
-		}
-	}
-	return len(c.handles)
+	return int32(c.keep(at, r))
 }
 
 // interruptible unwinds the guest where err is not nil: its call's context has ended. wazero turns the panic into the

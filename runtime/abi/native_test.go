@@ -18,6 +18,7 @@ const (
 	badHandle    = int32(hostfuncs.BadHandle)
 	badRange     = int32(hostfuncs.BadRange)
 	tooLarge     = int32(hostfuncs.TooLarge)
+	absent       = int32(hostfuncs.Absent)
 	invalid      = int32(hostfuncs.Invalid)
 	notAvailable = int32(hostfuncs.NotAvailable)
 
@@ -168,7 +169,7 @@ func TestHostCalls_AfterTheEnd(t *testing.T) {
 	defer cancel()
 	for name, args := range map[string][]uint64{
 		"read": {0, 0, 0, 1}, "close": {0}, "write": {0, 1}, "answer": {0, 1}, "log": {1, 0, 1}, "random": {0, 1 << 15},
-		"sleep": {0}, "http_send": {0, 1, 0, 0}, "random_get": {0, 1 << 15}, "fd_write": {1, 0, 0, 0}, "sched_yield": {},
+		"sleep": {0}, "http_send": {0, 1, 0, 0}, "http_status": {2}, "http_header": {2, 0, 1, 0, 1}, "is_json": {0}, "write_from": {0}, "random_get": {0, 1 << 15}, "fd_write": {1, 0, 0, 0}, "sched_yield": {},
 	} {
 		_, err := newGuest(t, &Call{}).try(over, name, args...)
 		if err == nil {
@@ -192,6 +193,10 @@ func TestNative_Describing(t *testing.T) {
 	g.want(notAvailable, "close", 0)
 	g.want(notAvailable, "sleep", 1)
 	g.want(notAvailable, "http_send", ptr, n, 0, 0)
+	g.want(notAvailable, "http_status", 2)
+	g.want(notAvailable, "http_header", 2, ptr, n, 128, 8)
+	g.want(notAvailable, "is_json", 0)
+	g.want(notAvailable, "write_from", 0)
 	if size, err := g.try(context.Background(), "size", 0); err != nil || int64(size) != int64(notAvailable) {
 		t.Errorf("size: %d, %v", int64(size), err)
 	}
@@ -343,7 +348,7 @@ func TestNative_HTTPSend_Handles(t *testing.T) {
 	})
 	g := newGuest(t, &Call{Host: &hostfuncs.Call{HTTP: client}})
 	ptr, n := g.put(64, getHead)
-	for i := range maxHandles / 2 {
+	for i := range maxResponses {
 		g.want(int32(2+2*i), "http_send", ptr, n, 0, 0)
 	}
 	g.want(tooLarge, "http_send", ptr, n, 0, 0)
@@ -356,7 +361,7 @@ func TestNative_HTTPSend_Handles(t *testing.T) {
 	// A call that closes what it has read can go on.
 	g = newGuest(t, &Call{Host: &hostfuncs.Call{HTTP: client}})
 	ptr, n = g.put(64, getHead)
-	for range maxHandles {
+	for range maxResponses {
 		g.want(2, "http_send", ptr, n, 0, 0)
 		g.want(0, "close", 2)
 		g.want(0, "close", 3)

@@ -13,7 +13,7 @@ func TestAllocations(t *testing.T) {
 		want float64
 	}{
 		{"Parse", func() {
-			if _, err := Parse(head, body); err != nil {
+			if _, err := Parse(head, body, false); err != nil {
 				t.Error(err)
 			}
 		}, 1}, // the answer itself

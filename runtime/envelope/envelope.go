@@ -90,7 +90,7 @@ func appendError(dst []byte, code, message string) []byte {
 }
 
 // checkBody says what is wrong with the body for what the head says it is, or "".
-func (a *Answer) checkBody() string {
+func (a *Answer) checkBody(isJSON bool) string {
 	switch {
 	case a.Bare != 0:
 		return ""
@@ -98,6 +98,8 @@ func (a *Answer) checkBody() string {
 		if !utf8.Valid(a.Body) {
 			return "the body is not UTF-8, as \"body\": \"text\" says"
 		}
+	case isJSON:
+		a.Body = rawjson.Trim(a.Body)
 	case len(a.Body) > 0:
 		value, err := rawjson.Value(a.Body, rawjson.MaxDepth)
 		if err != nil {

@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 			if tc.body != "" {
 				body = []byte(tc.body)
 			}
-			got, err := Parse([]byte(tc.head), body)
+			got, err := Parse([]byte(tc.head), body, false)
 			if err != nil || !reflect.DeepEqual(*got, tc.want) {
 				t.Errorf("got  %+v, %v\nwant %+v", got, err, tc.want)
 			}
@@ -110,7 +110,7 @@ func TestParse_Errors(t *testing.T) {
 		{`{"body":"text"}`, "s3cret\xff", "not UTF-8"},
 	}
 	for _, tc := range tests {
-		got, err := Parse([]byte(tc.head), []byte(tc.body))
+		got, err := Parse([]byte(tc.head), []byte(tc.body), false)
 		if got != nil || err == nil || !strings.Contains(err.Error(), tc.expectedErr) {
 			t.Errorf("%s with %.20q: got %+v, %v; want %s", tc.head, tc.body, got, err, tc.expectedErr)
 		} else if strings.Contains(err.Error(), secret) {
@@ -220,7 +220,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed[0]), []byte(seed[1]))
 	}
 	f.Fuzz(func(t *testing.T, head, body []byte) {
-		a, err := Parse(head, append([]byte(nil), body...))
+		a, err := Parse(head, append([]byte(nil), body...), false)
 		if err != nil {
 			if a != nil {
 				t.Error("an answer and an error")

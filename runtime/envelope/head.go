@@ -9,8 +9,8 @@ import (
 )
 
 // Parse makes an answer of what a guest gave: the head, as the native ABI describes it, and the body. It keeps nothing
-// of head and takes ownership of body. The error is for the connector's author: it names the member and never quotes the guest.
-func Parse(head, body []byte) (*Answer, error) {
+// of head and takes ownership of body, which isJSON says is known to be JSON text that Parse would take. The error is for the connector's author: it names the member and never quotes the guest.
+func Parse(head, body []byte, isJSON bool) (*Answer, error) {
 	a := &Answer{Mimetype: DefaultMimetype, Body: body}
 	err := rawjson.Members(head, headDepth, func(key, value []byte) error {
 		if why := a.setMember(key, value); why != "" {
@@ -24,7 +24,7 @@ func Parse(head, body []byte) (*Answer, error) {
 	if a.Bare != 0 && (a.Error != nil || a.HTTPStatus != 0 || a.Headers != nil || a.Text) {
 		return nil, fmt.Errorf(`the answer's head: "response" goes with "mimetype" only`)
 	}
-	if why := a.checkBody(); why != "" {
+	if why := a.checkBody(isJSON); why != "" {
 		return nil, fmt.Errorf("the answer: %s", why)
 	}
 	return a, nil

@@ -37,6 +37,8 @@ func floods() []Module {
 		guest{Module: large, harm: w.Repeat(17, write)}.module("output-of-17-mib", output),
 		guest{Module: large, harm: w.Code(w.I32(0), w.I32(fullBytes), w.Call(hostWrite), w.Drop)}.module("output-of-64-mib-at-once", output),
 		guest{harm: w.Loop(w.I32(free), w.I32(1), w.Call(hostWrite), w.Drop, w.Br(0))}.burning("flood-of-single-bytes"),
+		guest{harm: w.Loop(w.I32(1), w.Call(hostWriteFrom), w.Drop, w.Br(0))}.burning("flood-of-the-context"),
+		guest{harm: w.Loop(w.I32(0), w.Call(hostIsJSON), w.Drop, w.Br(0))}.burning("flood-of-questions"),
 		guest{harm: w.Loop(answer, w.Br(0))}.burning("flood-of-answers"),
 		guest{Module: large, harm: w.Code(w.I32(0), w.I32(megabyte), w.Call(hostAnswer), w.Drop)}.module("answer-of-1-mib", output),
 		guest{Module: lists, harm: w.Loop(gather, w.Br(0))}.burning("flood-of-prints"),

@@ -32,6 +32,10 @@ const (
 	hostNow
 	hostSleep
 	hostHTTPSend
+	hostHTTPStatus
+	hostHTTPHeader
+	hostIsJSON
+	hostWriteFrom
 	wasiProcExit
 	wasiPollOneoff
 	wasiFdWrite
@@ -65,6 +69,10 @@ var imports = []w.Import{
 	hostNow:             function(native, "now", "", "I"),
 	hostSleep:           function(native, "sleep", "I", "i"),
 	hostHTTPSend:        function(native, "http_send", "iiii", "i"),
+	hostHTTPStatus:      function(native, "http_status", "i", "i"),
+	hostHTTPHeader:      function(native, "http_header", "iiiii", "i"),
+	hostIsJSON:          function(native, "is_json", "i", "i"),
+	hostWriteFrom:       function(native, "write_from", "i", "i"),
 	wasiProcExit:        function(wasi, "proc_exit", "i", ""),
 	wasiPollOneoff:      function(wasi, "poll_oneoff", "iiii", "i"),
 	wasiFdWrite:         function(wasi, "fd_write", "iiii", "i"),

@@ -32,6 +32,7 @@ func pointers() []Module {
 		{"log", w.Code(all(hostLog, w.I32(1)), all(hostLog, w.I32(-1)))},
 		{"random", all(hostRandom, nil)},
 		{"http-send", w.Code(all(hostHTTPSend, nil, 0, 0), all(hostHTTPSend, nil, -1, -1), all(hostHTTPSend, w.Code(w.I32(atHead), w.I32(len(head)))))},
+		{"http-header", w.Code(all(hostHTTPHeader, w.I32(2), free, 8), all(hostHTTPHeader, w.Code(w.I32(2), w.I32(free), w.I32(8))))},
 		{"random-get", all(wasiRandomGet, nil)},
 		{"poll-oneoff", w.Code(fails(wasiPollOneoff, -48, free, 1, free), fails(wasiPollOneoff, free, -8, 1, free),
 			fails(wasiPollOneoff, -1, -1, 64, -1), fails(wasiPollOneoff, pages*page-47, free, 1, free), fails(wasiPollOneoff, free, free, -1, free))},
@@ -83,6 +84,14 @@ func handles() []Module {
 			w.I32(h), w.I64(0), fails(hostRead, free, 16), fails(hostClose, h),
 			w.I32(h), w.Call(hostSize), w.I64(0), w.I64GeS, w.If(w.Unreachable))...)
 	}
+	// wrongToo are handles of bodies and of nothing where a head's is asked for.
+	var wrongToo []byte
+	for _, h := range []int{0, 1, 3, 4, 5, 1 << 31, -1} {
+		wrongToo = append(wrongToo, w.Code(fails(hostHTTPStatus, h), fails(hostHTTPHeader, h, free, 8, free, 64))...)
+	}
+	for _, h := range []int{4, 1 << 31, -1} {
+		wrongToo = append(wrongToo, w.Code(fails(hostIsJSON, h), fails(hostWriteFrom, h))...)
+	}
 	const request = `{"method":"GET","url":"http://127.0.0.1:1/"}`
 	asks := w.Module{Data: []w.Data{{At: free, Text: request}}}
 	send := w.Code(w.I32(free), w.I32(len(request)), w.I32(0), w.I32(0), w.Call(hostHTTPSend))
@@ -95,6 +104,9 @@ func handles() []Module {
 	huge.Data = append(huge.Data, w.Data{At: free + length - len(end), Text: end})
 	return []Module{
 		guest{harm: wrong}.module("handles-that-are-not", OK),
+		guest{Module: asks, harm: w.Code(send, w.Drop, wrongToo)}.module("handles-of-other-things", OK),
+		guest{Module: asks, harm: w.Code(send, w.Drop, w.Loop(w.I32(2), w.I32(0), w.I32(page), w.I32(0), w.I32(page),
+			w.Call(hostHTTPHeader), w.Drop, w.Br(0)))}.burning("headers-for-ever"),
 		guest{Module: asks, harm: w.Loop(send, w.I32(0), w.I32GeS, w.BrIf(0))}.module("handles-until-none-is-left", OK),
 		guest{Module: asks, harm: w.Loop(send, w.Drop, w.Br(0))}.burning("handles-for-ever"),
 		guest{Module: asks, locals: local, harm: w.Loop(send, w.LocalTee(0), w.Call(hostClose), w.Drop,

@@ -31,11 +31,19 @@ func GetRequest(c *sluice.Call, p Params) (sluice.Answer, error) {
 	if err != nil {
 		return sluice.Answer{}, err
 	}
+	isJSON := strings.Contains(response.Header("content-type"), "application/json") && response.Body.Size() > 0
+	if isJSON && response.Status < 300 && response.Body.IsJSON() {
+		return sluice.RawFrom(response.Body).WithStatus(response.Status).WithHeaders(sluice.Header{}), nil
+	}
+	return failed(response, isJSON)
+}
+
+// failed answers what is no JSON, or no success.
+func failed(response *sluice.Response, isJSON bool) (sluice.Answer, error) {
 	body, err := response.Body.Bytes()
 	if err != nil {
 		return sluice.Answer{}, err
 	}
-	isJSON := strings.Contains(response.Header.Get("content-type"), "application/json") && len(body) > 0
 	valid := isJSON && sluice.ValidJSON(body)
 	answer := sluice.Raw(body)
 	if !valid {

@@ -19,6 +19,7 @@ const (
 	TooLarge     Code = -3 // the output, log or request limit is reached; nothing of this piece was taken
 	Invalid      Code = -4 // the bytes are not what the function takes
 	NotAvailable Code = -5 // not offered here, as most functions are while describing
+	Absent       Code = -6 // the response has no such header
 )
 
 // String returns the name by which the ABI calls c.
@@ -34,6 +35,8 @@ func (c Code) String() string {
 		return "INVALID"
 	case NotAvailable:
 		return "NOT_AVAILABLE"
+	case Absent:
+		return "ABSENT"
 	}
 	return "unknown result"
 }
@@ -70,6 +73,14 @@ type Host interface {
 	// HTTPSend sends one request and waits for the answer. It returns the handle of the response's head; the next
 	// one is its body's.
 	HTTPSend(head, body []byte) int32
+	// HTTPStatus returns the status of the response with this head, 0 where none came.
+	HTTPStatus(head uint32) int32
+	// HTTPHeader copies at most len(p) bytes of a header's first value into p and returns how many it has.
+	HTTPHeader(head uint32, name string, p []byte) int32
+	// IsJSON returns 1 where what stands behind a handle is JSON that an answer may have as its body, else 0.
+	IsJSON(handle uint32) int32
+	// WriteFrom appends what stands behind a handle to the answer's body.
+	WriteFrom(handle uint32) int32
 	// Trap ends the call without an answer. It does not return.
 	Trap()
 }

@@ -41,6 +41,19 @@ func hostSleep(milliseconds int64) int32
 //go:noescape
 func hostHTTPSend(headPtr unsafe.Pointer, headLen uint32, bodyPtr unsafe.Pointer, bodyLen uint32) int32
 
+//go:wasmimport sluice:host/v1 http_status
+func hostHTTPStatus(head uint32) int32
+
+//go:wasmimport sluice:host/v1 http_header
+//go:noescape
+func hostHTTPHeader(head uint32, namePtr unsafe.Pointer, nameLen uint32, ptr unsafe.Pointer, n uint32) int32
+
+//go:wasmimport sluice:host/v1 is_json
+func hostIsJSON(handle uint32) int32
+
+//go:wasmimport sluice:host/v1 write_from
+func hostWriteFrom(handle uint32) int32
+
 // trap executes the instruction unreachable.
 func trap()
 
@@ -86,6 +99,17 @@ func (native) HTTPSend(head, body []byte) int32 {
 	bodyPtr, bodyLen := at(body)
 	return hostHTTPSend(headPtr, headLen, bodyPtr, bodyLen)
 }
+
+func (native) HTTPStatus(head uint32) int32 { return hostHTTPStatus(head) }
+
+func (native) HTTPHeader(head uint32, name string, p []byte) int32 {
+	ptr, n := at(p)
+	return hostHTTPHeader(head, unsafe.Pointer(unsafe.StringData(name)), uint32(len(name)), ptr, n)
+}
+
+func (native) IsJSON(handle uint32) int32 { return hostIsJSON(handle) }
+
+func (native) WriteFrom(handle uint32) int32 { return hostWriteFrom(handle) }
 
 func (native) Trap() { trap() }
 

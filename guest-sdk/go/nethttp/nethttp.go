@@ -41,8 +41,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := make(http.Header, len(in.Header))
-	for _, pair := range in.Header {
+	headers := in.Headers()
+	header := make(http.Header, len(headers))
+	for _, pair := range headers {
 		header.Add(pair[0], pair[1])
 	}
 	return &http.Response{

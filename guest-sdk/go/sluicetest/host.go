@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/guest-sdk/go/abi"
+	"sluice/internal/rawjson"
 	"sluice/runtime/manifest"
 )
 
@@ -20,6 +21,7 @@ type host struct {
 	mayHTTP   bool
 	executing bool
 	open      map[uint32][]byte
+	heads     map[uint32]responseHead // of open handles
 	next      uint32
 	now, end  time.Time
 	maxOutput int
@@ -31,7 +33,7 @@ type host struct {
 }
 
 func newHost(t testing.TB, m *manifest.Manifest, command string, call Call) *host {
-	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
+	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, heads: map[uint32]responseHead{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
 	h.mayHTTP = slices.ContainsFunc(m.Capabilities, func(c manifest.Capability) bool { return c.Name == "http" })
 	if h.now.IsZero() {
 		h.now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -99,6 +101,31 @@ func (h *host) Read(handle uint32, offset int64, p []byte) int32 {
 	return int32(copy(p, from[offset:]))
 }
 
+func (h *host) IsJSON(handle uint32) int32 {
+	from, ok := h.open[handle]
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case !ok:
+		return int32(abi.BadHandle)
+	}
+	if _, err := rawjson.Value(from, rawjson.MaxDepth); err != nil {
+		return 0
+	}
+	return 1
+}
+
+func (h *host) WriteFrom(handle uint32) int32 {
+	from, ok := h.open[handle]
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case !ok:
+		return int32(abi.BadHandle)
+	}
+	return h.Write(from)
+}
+
 func (h *host) Close(handle uint32) int32 {
 	_, ok := h.open[handle]
 	switch {
@@ -108,6 +135,7 @@ func (h *host) Close(handle uint32) int32 {
 		return int32(abi.BadHandle)
 	case handle > abi.Context:
 		delete(h.open, handle)
+		delete(h.heads, handle)
 	}
 	return 0
 }

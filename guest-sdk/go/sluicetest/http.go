@@ -82,7 +82,36 @@ func (h *host) HTTPSend(head, body []byte) int32 {
 	handle := h.next
 	h.next += 2
 	h.open[handle], h.open[handle+1] = text, responseBody
+	h.heads[handle] = response
 	return int32(handle)
+}
+
+func (h *host) HTTPStatus(handle uint32) int32 {
+	head, ok := h.heads[handle]
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case !ok:
+		return int32(abi.BadHandle)
+	}
+	return int32(head.Status)
+}
+
+func (h *host) HTTPHeader(handle uint32, name string, p []byte) int32 {
+	head, ok := h.heads[handle]
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case !ok:
+		return int32(abi.BadHandle)
+	}
+	for _, pair := range head.Headers {
+		if strings.EqualFold(pair[0], name) {
+			copy(p, pair[1])
+			return int32(len(pair[1]))
+		}
+	}
+	return int32(abi.Absent)
 }
 
 func (h *host) exchange(q requestHead, body []byte) (responseHead, []byte, error) {

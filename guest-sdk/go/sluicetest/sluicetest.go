@@ -210,7 +210,7 @@ func (h *host) result(crash string) Result {
 		r.Crash = "the command returned without an answer"
 		return r
 	}
-	a, err := envelope.Parse(h.head, h.body)
+	a, err := envelope.Parse(h.head, h.body, false)
 	if err != nil {
 		r.Crash = err.Error()
 		return r

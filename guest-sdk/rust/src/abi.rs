@@ -35,6 +35,14 @@ pub trait Host {
     fn sleep(&self, milliseconds: u64) -> i32;
     /// Sends one HTTP request and returns the handle of the response's head; the body's is one higher.
     fn http_send(&self, head: &[u8], body: &[u8]) -> i32;
+    /// The status of the response with this head, 0 where none came.
+    fn http_status(&self, head: u32) -> i32;
+    /// Copies at most `buf.len()` bytes of a header's first value and returns how many it has.
+    fn http_header(&self, head: u32, name: &str, buf: &mut [MaybeUninit<u8>]) -> i32;
+    /// Whether what stands behind a handle is JSON that an answer may have as its body: 1 or 0.
+    fn is_json(&self, handle: u32) -> i32;
+    /// Appends what stands behind a handle to the answer's body.
+    fn write_from(&self, handle: u32) -> i32;
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -55,6 +63,10 @@ mod guest {
         fn now() -> i64;
         fn sleep(milliseconds: i64) -> i32;
         fn http_send(head_ptr: *const u8, head_len: usize, body_ptr: *const u8, body_len: usize) -> i32;
+        fn http_status(head: u32) -> i32;
+        fn http_header(head: u32, name_ptr: *const u8, name_len: usize, ptr: *mut u8, len: usize) -> i32;
+        fn is_json(handle: u32) -> i32;
+        fn write_from(handle: u32) -> i32;
     }
 
     /// The real host, as seen from inside a module.
@@ -118,6 +130,22 @@ mod guest {
 
         fn http_send(&self, head: &[u8], body: &[u8]) -> i32 {
             unsafe { http_send(head.as_ptr(), head.len(), body.as_ptr(), body.len()) }
+        }
+
+        fn http_status(&self, head: u32) -> i32 {
+            unsafe { http_status(head) }
+        }
+
+        fn http_header(&self, head: u32, name: &str, buf: &mut [MaybeUninit<u8>]) -> i32 {
+            unsafe { http_header(head, name.as_ptr(), name.len(), buf.as_mut_ptr().cast(), buf.len()) }
+        }
+
+        fn is_json(&self, handle: u32) -> i32 {
+            unsafe { is_json(handle) }
+        }
+
+        fn write_from(&self, handle: u32) -> i32 {
+            unsafe { write_from(handle) }
         }
     }
 }

@@ -6,17 +6,25 @@ use serde::Serialize;
 
 use crate::abi::Host;
 use crate::error::Error;
+use crate::http::Response;
 use crate::json::{push_integer, push_string};
 
 /// The answer of a command: a body, and how it is to be taken.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    body: Vec<u8>,
+    body: Body,
     shape: Shape,
     status: Option<u16>,
     mimetype: Option<Cow<'static, str>>,
     headers: Option<Vec<(String, String)>>,
     error: Option<(Cow<'static, str>, String)>,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Here(Vec<u8>),
+    /// What stands behind a handle of the host.
+    There(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +55,24 @@ impl Answer {
         Answer::new(text.into().into_bytes(), Shape::Text)
     }
 
+    /// The body of a response, passed on byte for byte. It never enters the connector's memory, however large it is. It
+    /// must be strict JSON: see [`Response::is_json`].
+    pub fn json_from(response: Response) -> Self {
+        Answer { body: Body::There(response.into_body()), ..Answer::json_text("") }
+    }
+
+    /// The body of a response, which becomes a JSON string without entering the connector's memory. It must be UTF-8.
+    pub fn text_from(response: Response) -> Self {
+        Answer { body: Body::There(response.into_body()), ..Answer::text("") }
+    }
+
     /// A bare answer: the caller gets exactly this status, media type and body, without an envelope.
     pub fn bare(status: u16, mimetype: impl Into<Cow<'static, str>>, body: impl Into<Vec<u8>>) -> Self {
         Answer::new(body.into(), Shape::Bare(status)).mimetype(mimetype)
     }
 
     fn new(body: Vec<u8>, shape: Shape) -> Self {
-        Answer { body, shape, status: None, mimetype: None, headers: None, error: None }
+        Answer { body: Body::Here(body), shape, status: None, mimetype: None, headers: None, error: None }
     }
 
     /// Sets `http_status`, 100 to 599: the status of the service that was asked.
@@ -83,7 +102,11 @@ impl Answer {
     /// Hands the answer to the host. One that is over the output limit becomes the error `output_too_large`.
     pub(crate) fn send(&self, host: &dyn Host) {
         const TOO_LARGE: i32 = -3;
-        let written = if self.body.is_empty() { 0 } else { host.write(&self.body) };
+        let written = match &self.body {
+            Body::Here(bytes) if bytes.is_empty() => 0,
+            Body::Here(bytes) => host.write(bytes),
+            Body::There(handle) => host.write_from(*handle),
+        };
         let answered = if written < 0 { written } else { host.answer(&self.head()) };
         if answered == TOO_LARGE {
             let message = "The answer is over the connector's output limit: ask for less, or raise the limit.";

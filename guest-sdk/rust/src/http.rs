@@ -107,7 +107,7 @@ impl<'a> Request<'a> {
         let Ok(handle) = u32::try_from(result) else {
             return Err(SendError::from_host(result));
         };
-        Response::read(host, handle)
+        Response::receive(host, handle)
     }
 
     fn head(&self) -> Vec<u8> {
@@ -134,30 +134,30 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The answer to a request. Dropping it gives its buffers back to the host.
+/// The answer to a request. It stays with the host until it is read. Dropping it gives it back.
 pub struct Response<'h> {
     host: &'h dyn Host,
     handle: u32,
     offset: u64,
     status: u16,
-    headers: Headers,
 }
 
 impl<'h> Response<'h> {
-    fn read(host: &'h dyn Host, handle: u32) -> Result<Self, SendError> {
-        // Made before the head is read, so that the buffers are given back on every way out.
-        let mut response = Response { host, handle, offset: 0, status: 0, headers: Headers::default() };
-        let head = read_text(host, handle).map_err(|_| SendError::unreadable())?;
-        let head: Head = Head::parse(&head).ok_or_else(SendError::unreadable)?;
-        match (head.error, head.status) {
-            (Some(error), _) => Err(error),
-            (None, Some(status)) => {
+    fn receive(host: &'h dyn Host, handle: u32) -> Result<Self, SendError> {
+        // Made before anything is read, so that the buffers are given back on every way out.
+        let mut response = Response { host, handle, offset: 0, status: 0 };
+        match u16::try_from(host.http_status(handle)) {
+            Ok(0) => Err(response.head().and_then(|head| head.error).unwrap_or_else(SendError::unreadable)),
+            Ok(status) => {
                 response.status = status;
-                response.headers = head.headers;
                 Ok(response)
             }
-            (None, None) => Err(SendError::unreadable()),
+            Err(_) => Err(SendError::unreadable()),
         }
+    }
+
+    fn head(&self) -> Option<Head> {
+        Head::parse(&read_text(self.host, self.handle).ok()?)
     }
 
     /// The answer's status.
@@ -165,9 +165,35 @@ impl<'h> Response<'h> {
         self.status
     }
 
-    /// The answer's headers.
-    pub fn headers(&self) -> &Headers {
-        &self.headers
+    /// The first value of a header. It alone is read.
+    pub fn header(&self, name: &str) -> Option<String> {
+        const USUAL: usize = 64;
+        let mut value = Vec::with_capacity(USUAL);
+        loop {
+            let size = self.host.http_header(self.handle, name, value.spare_capacity_mut());
+            let size = usize::try_from(size).ok()?;
+            if size <= value.capacity() {
+                // SAFETY: the host initialised as much of the spare capacity, which is all of it.
+                unsafe { value.set_len(size) };
+                return String::from_utf8(value).ok();
+            }
+            value.reserve_exact(size);
+        }
+    }
+
+    /// All headers of the answer.
+    ///
+    /// # Errors
+    /// `http_failed` if the host's head cannot be read.
+    pub fn headers(&self) -> Result<Headers> {
+        let head = self.head().ok_or_else(SendError::unreadable)?;
+        Ok(head.headers)
+    }
+
+    /// Whether the body is one JSON value that an answer may have as its body: strict, in UTF-8, and at most 512 arrays
+    /// and objects deep. The host looks, so that the body is not read.
+    pub fn is_json(&self) -> bool {
+        self.host.is_json(self.body()) > 0
     }
 
     /// The whole body. To take it in pieces, use the response as an [`io::Read`].
@@ -189,6 +215,13 @@ impl<'h> Response<'h> {
 
     fn body(&self) -> u32 {
         self.handle + 1
+    }
+
+    /// The handle of the body, which stays open until the call ends.
+    pub(crate) fn into_body(self) -> u32 {
+        let response = std::mem::ManuallyDrop::new(self);
+        response.host.close(response.handle);
+        response.body()
     }
 }
 
@@ -255,7 +288,6 @@ impl Headers {
 /// The head of an answer as the host writes it.
 #[derive(Default)]
 struct Head {
-    status: Option<u16>,
     headers: Headers,
     error: Option<SendError>,
 }
@@ -266,7 +298,6 @@ impl Head {
         let mut scanner = Scanner::new(text);
         scanner.object(|scanner, name| {
             match name.as_ref() {
-                "status" => head.status = Some(scanner.value()?.get().parse().ok()?),
                 "headers" => head.headers = Headers::scan(scanner)?,
                 "error" => head.error = Some(SendError::scan(scanner)?),
                 _ => drop(scanner.value()?),

@@ -24,10 +24,15 @@ use serde_json::{Value, json};
 
 use crate::abi::{CONTEXT, Host, PARAMETERS};
 use crate::connector::Connector;
+use crate::json::validate;
 
 const BAD_HANDLE: i32 = -1;
 const TOO_LARGE: i32 = -3;
 const INVALID: i32 = -4;
+const ABSENT: i32 = -6;
+
+/// How deep an answer's arrays and objects may stand in one another.
+const MAX_DEPTH: usize = 512;
 
 /// A [`Host`] that needs no server. Its clock moves only when the call sleeps.
 pub struct TestHost {
@@ -164,6 +169,13 @@ impl TestHost {
     }
 }
 
+impl State {
+    /// The head of a response.
+    fn head(&self, handle: u32) -> Option<Value> {
+        serde_json::from_slice(self.handles.get(&handle).filter(|_| handle > CONTEXT)?).ok()
+    }
+}
+
 impl Host for TestHost {
     fn size(&self, handle: u32) -> i64 {
         self.state.borrow().handles.get(&handle).map_or(BAD_HANDLE.into(), |bytes| bytes.len() as i64)
@@ -249,5 +261,33 @@ impl Host for TestHost {
         state.handles.insert(handle, reply.head.to_string().into_bytes());
         state.handles.insert(handle + 1, reply.body);
         handle as i32
+    }
+
+    fn http_status(&self, head: u32) -> i32 {
+        let Some(head) = self.state.borrow().head(head) else { return BAD_HANDLE };
+        head["status"].as_i64().unwrap_or(0) as i32
+    }
+
+    fn http_header(&self, head: u32, name: &str, buf: &mut [MaybeUninit<u8>]) -> i32 {
+        let Some(head) = self.state.borrow().head(head) else { return BAD_HANDLE };
+        let mut headers = head["headers"].as_array().into_iter().flatten();
+        let pair = headers.find(|pair| pair[0].as_str().is_some_and(|known| known.eq_ignore_ascii_case(name)));
+        let Some(value) = pair.and_then(|pair| pair[1].as_str()) else { return ABSENT };
+        for (to, from) in buf.iter_mut().zip(value.bytes()) {
+            to.write(from);
+        }
+        value.len() as i32
+    }
+
+    fn is_json(&self, handle: u32) -> i32 {
+        match self.state.borrow().handles.get(&handle).map(|bytes| std::str::from_utf8(bytes)) {
+            Some(text) => text.is_ok_and(|text| validate(text, MAX_DEPTH).is_ok()).into(),
+            None => BAD_HANDLE,
+        }
+    }
+
+    fn write_from(&self, handle: u32) -> i32 {
+        let bytes = self.state.borrow().handles.get(&handle).cloned();
+        bytes.map_or(BAD_HANDLE, |bytes| self.write(&bytes).min(0))
     }
 }

@@ -17,6 +17,7 @@ const PROBE: Connector = Connector::new("probe", "1.2.3", "Tries \"everything\""
             .params(&[Param::integer("n", "How many"), Param::boolean("b", "Whether")]),
         Command::new("Ask", "Uses every other host function", ask),
         Command::new("Fail", "Fails", fail),
+        Command::new("Pass", "Passes the service's answer on", pass),
     ]);
 
 fn echo(call: &Call) -> Result<Answer> {
@@ -31,7 +32,7 @@ fn fetch(call: &Call) -> Result<Answer> {
         .json(&json!({"n": 1}))?;
     let mut response = request.send(call)?;
     let headers =
-        response.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+        response.headers()?.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
     Ok(Answer::text(response.text()?).status(response.status()).headers(headers))
 }
 
@@ -60,6 +61,14 @@ fn ask(call: &Call) -> Result<Answer> {
     }))
 }
 
+fn pass(call: &Call) -> Result<Answer> {
+    let response = Request::get("https://api.example.com/").send(call)?;
+    let (long, none) = (response.header("X-LONG").unwrap_or_default(), response.header("none"));
+    let headers = [("length".to_owned(), long.len().to_string()), ("none".to_owned(), format!("{none:?}"))];
+    let answer = if response.is_json() { Answer::json_from(response) } else { Answer::text_from(response) };
+    Ok(answer.headers(headers))
+}
+
 fn fail(_: &Call) -> Result<Answer> {
     Err(Error::new("Broken", "Repair it.").status(409))
 }
@@ -86,7 +95,7 @@ fn manifest_is_the_table() {
     assert_eq!(manifest["commands"][1]["task_data"], true);
     assert_eq!(manifest["commands"][2]["parameters"][0]["type"], "int");
     assert_eq!(manifest["commands"][2]["parameters"][1]["type"], "bool");
-    assert_eq!(manifest["commands"].as_array().map(Vec::len), Some(5));
+    assert_eq!(manifest["commands"].as_array().map(Vec::len), Some(6));
     PROBE.warm();
 }
 
@@ -172,4 +181,18 @@ fn failed_requests_keep_the_hosts_code() {
         assert_eq!(outcome.open_handles, 0, "{code}");
     }
     assert_eq!(SendErrorKind::NotAvailable.status(), 500);
+}
+
+#[test]
+fn a_response_is_passed_on() {
+    for (body, shape) in [("[1.0]", json!(null)), ("", json!("text")), ("{", json!("text")), ("a \"b\"", json!("text"))] {
+        let reply = Reply::new(200).header("x-long", &"é".repeat(200)).body(body);
+        let outcome = TestHost::new("{}").reply(reply).run(&PROBE, "Pass");
+        assert_eq!(outcome.body, body);
+        assert_eq!(outcome.head["body"], shape, "{body}");
+        assert_eq!(outcome.head["headers"], json!({"length": "400", "none": "None"}));
+        assert_eq!(outcome.open_handles, 1, "the body is the host's to close");
+    }
+    let outcome = TestHost::new("{}").reply(Reply::new(200).body("[1.0]")).output_limit(4).run(&PROBE, "Pass");
+    assert_eq!(outcome.head["error"]["code"], "output_too_large");
 }

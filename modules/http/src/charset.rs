@@ -24,6 +24,19 @@ enum C1 {
     Controls,
 }
 
+/// Whether the first generation takes a body for UTF-8.
+pub fn is_utf8_v1(content_type: &str) -> bool {
+    declared(content_type).and_then(find).is_none_or(|charset| charset == Charset::Utf8)
+}
+
+/// Whether the second generation takes a body for UTF-8.
+pub fn is_utf8_v2(content_type: &str) -> bool {
+    match declared(content_type) {
+        None => !content_type.contains("text"),
+        _ => is_utf8_v1(content_type),
+    }
+}
+
 /// The text of a body for the first generation: the declared charset, else UTF-8.
 pub fn decode_v1(bytes: Vec<u8>, content_type: &str) -> String {
     declared(content_type).and_then(find).unwrap_or(Charset::Utf8).decode(bytes)

@@ -6,9 +6,9 @@ use sluice::{Method, Response};
 pub const MAX: usize = 30;
 
 /// Where a response sends the client to, if it does.
-pub fn target<'r>(response: &'r Response) -> Option<&'r str> {
+pub fn target(response: &Response) -> Option<String> {
     let is_redirect = matches!(response.status(), 301 | 302 | 303 | 307 | 308);
-    response.headers().get("location").filter(|location| is_redirect && !location.is_empty())
+    is_redirect.then(|| response.header("location")).flatten().filter(|location| !location.is_empty())
 }
 
 /// The method of the next request. Where it differs, the next request has no body.

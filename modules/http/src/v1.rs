@@ -115,20 +115,24 @@ fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
 /// The answer of a service that answered.
 fn answer(mut response: Response, with_headers: bool) -> Result<Answer> {
     let status = response.status();
+    let content_type = response.header("content-type").unwrap_or_default();
+    let is_json = content_type.contains("application/json");
+    let headers = if with_headers { joined_headers(&response)? } else { Vec::new() };
+    if is_json && status < 300 && charset::is_utf8_v1(&content_type) && response.is_json() {
+        return Ok(Answer::json_from(response).status(status).headers(headers));
+    }
     let bytes = match response.bytes() {
         Ok(bytes) => bytes,
         Err(error) => return Ok(failure(INTERNAL_ERROR, 500, error.message())),
     };
-    let content_type = response.headers().get("content-type").unwrap_or_default();
-    let text = charset::decode_v1(bytes, content_type);
-    let is_json = content_type.contains("application/json") && !text.is_empty();
+    let text = charset::decode_v1(bytes, &content_type);
+    let is_json = is_json && !text.is_empty();
     let verdict = if is_json { raw::validate(&text, MAX_DEPTH) } else { Ok(()) };
     let error = match verdict {
         _ if status >= 300 => Some((format!("HttpError{status}").into(), failed_status(status, &text))),
         Err(at) => Some((Cow::Borrowed(INTERNAL_ERROR), bad_json(at))),
         Ok(()) => None,
     };
-    let headers = if with_headers { joined_headers(&response) } else { Vec::new() };
     let answer = match is_json && verdict.is_ok() {
         true => Answer::json_text(text),
         false => raw_response(&text),
@@ -141,9 +145,9 @@ fn answer(mut response: Response, with_headers: bool) -> Result<Answer> {
 }
 
 /// The headers of a response, repeated ones joined.
-fn joined_headers(response: &Response) -> Vec<(String, String)> {
+fn joined_headers(response: &Response) -> Result<Vec<(String, String)>> {
     let mut joined: Vec<(String, String)> = Vec::new();
-    for (name, value) in response.headers().iter() {
+    for (name, value) in response.headers()?.iter() {
         match joined.iter_mut().find(|(known, _)| known == name) {
             Some((_, values)) => {
                 values.push_str(", ");
@@ -152,5 +156,5 @@ fn joined_headers(response: &Response) -> Vec<(String, String)> {
             None => joined.push((name.to_owned(), value.to_owned())),
         }
     }
-    joined
+    Ok(joined)
 }

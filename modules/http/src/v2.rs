@@ -170,7 +170,7 @@ fn follow<'h>(call: &Call<'h>, exchange: &Exchange) -> Result<Response<'h>, Fail
             let message = format!("The service redirects more than {} times.", redirect::MAX);
             return Err(Failure { code: "TooManyRedirects", status: 500, message });
         }
-        let (url, _) = Url::v2(&hop.url.join(location), "")?;
+        let (url, _) = Url::v2(&hop.url.join(&location), "")?;
         call.log(Level::Info, &format!("status {}, redirected to {}", response.status(), url.origin()));
 
         let next = hop.to_mut();
@@ -197,6 +197,11 @@ fn answer_to(method: Method) -> impl FnOnce(Response) -> Result<Answer, Failure>
 /// The answer of a service that answered.
 fn answer(mut response: Response, method: Method) -> Result<Answer, Failure> {
     let status = response.status();
+    let content_type = response.header("content-type").unwrap_or_default();
+    let is_json = content_type.contains("application/json");
+    if is_json && status < 400 && method != Method::Head && charset::is_utf8_v2(&content_type) && response.is_json() {
+        return Ok(Answer::json_from(response).status(status));
+    }
     let bytes = match method {
         Method::Head => Vec::new(),
         _ => response.bytes().map_err(|error| Failure {
@@ -205,12 +210,11 @@ fn answer(mut response: Response, method: Method) -> Result<Answer, Failure> {
             message: error.message().to_owned(),
         })?,
     };
-    let content_type = response.headers().get("content-type").unwrap_or_default();
-    let text = charset::decode_v2(bytes, content_type);
+    let text = charset::decode_v2(bytes, &content_type);
     let failed = (status >= 400).then(|| (Cow::from(format!("HttpError{status}")), failed_status(status, &text)));
     let (answer, error) = if text.is_empty() {
         (raw_response(""), failed)
-    } else if content_type.contains("application/json") {
+    } else if is_json {
         match validate(&text, MAX_DEPTH) {
             Ok(()) => (Answer::json_text(text), failed),
             Err(at) => (raw_response(&text), Some(("JSONDecodeError".into(), bad_json(at)))),

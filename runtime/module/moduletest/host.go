@@ -3,6 +3,7 @@ package moduletest
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 
@@ -29,10 +30,13 @@ type Host struct {
 // handleResponse is where results of http_send are: head and body.
 const handleResponse = 2
 
+const responseType = "application/json"
+
 // The results of host functions that the tests meet.
 const (
 	badHandle = -1
 	badRange  = -2
+	absent    = -6
 
 	wasiBadDescriptor = 8
 	wasiFault         = 21
@@ -142,7 +146,7 @@ func (c *hostCall) behind(handle uint32) ([]byte, bool) {
 	case 1:
 		return c.Context, true
 	case handleResponse:
-		return []byte(`{"status": 200, "headers": [["content-type", "application/json"]]}`), true
+		return []byte(`{"status": 200, "headers": [["content-type", "` + responseType + `"]]}`), true
 	case handleResponse + 1:
 		return c.Response, true
 	}
@@ -235,6 +239,44 @@ var hostFunctions = map[string]func(*hostCall) int64{
 		c.note("request", head)
 		c.note("body", body)
 		return handleResponse
+	},
+	"http_status": func(c *hostCall) int64 {
+		if c.i32(0) != handleResponse {
+			return badHandle
+		}
+		return 200
+	},
+	"http_header": func(c *hostCall) int64 {
+		name, ok := c.bytes(1, 2)
+		to, ok2 := c.bytes(3, 4)
+		switch {
+		case c.i32(0) != handleResponse:
+			return badHandle
+		case !ok || !ok2:
+			return badRange
+		case string(name) != "content-type":
+			return absent
+		}
+		copy(to, responseType)
+		return int64(len(responseType))
+	},
+	"is_json": func(c *hostCall) int64 {
+		b, ok := c.behind(c.i32(0))
+		switch {
+		case !ok:
+			return badHandle
+		case !json.Valid(b):
+			return 0
+		}
+		return 1
+	},
+	"write_from": func(c *hostCall) int64 {
+		b, ok := c.behind(c.i32(0))
+		if !ok {
+			return badHandle
+		}
+		c.Output = append(c.Output, b...)
+		return 0
 	},
 
 	"args_sizes_get":    func(c *hostCall) int64 { return c.noStrings() },
