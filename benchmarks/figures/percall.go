@@ -6,19 +6,21 @@ type PerCall struct {
 	Command string // that measured
 	Rounds  int
 	Guests  []Guest
+	// Requests are guests that fetch a document from a service, which takes no time.
+	Requests []Guest
 	// Compute are guests that run for long in one call.
 	Compute []Compute
 }
 
-// Guest is what calls of one guest cost. All guests do the same work.
+// Guest is what calls of one guest cost. All guests of a list do the same work.
 type Guest struct {
 	Name     string // of the folder in benchmarks/guests
 	Language string
 	Bytes    int // of the module
 	// Times are in microseconds a call.
 	Times map[Way]Spread
-	// ToDirty are these by those of Dirty, round by round.
-	ToDirty map[Way]Spread
+	// ToDirty are these by those of Dirty, round by round, and ToFresh by those of Fresh.
+	ToDirty, ToFresh map[Way]Spread
 	// PagesWritten is how many pages of memory, 4 KiB each, a call writes that a reset has to restore.
 	PagesWritten Spread
 	// ResetMicroseconds is what that takes.

@@ -17,32 +17,31 @@ import (
 
 // bench holds the engines of a run.
 type bench struct {
-	plan         plan
-	params, want []byte
-	plain        *engine
-	checking     *engine // interruptible
-	metered      *engine // of its own, since its meter has room for one guest
-	ours         *sluice
+	plan     plan
+	work     work
+	plain    *engine
+	checking *engine // interruptible
+	metered  *engine // of its own, since its meter has room for one guest
+	ours     *sluice
 }
 
-func newBench(ctx context.Context, p plan) (b *bench, err error) {
-	b = &bench{plan: p}
+func newBench(ctx context.Context, p plan, w work) (b *bench, err error) {
+	b = &bench{plan: p, work: w}
 	defer func() {
 		if err != nil {
 			b.close()
 		}
 	}()
-	b.params, b.want = guests.Work()
-	if b.plain, err = newEngine(ctx, b.params, false); err != nil {
+	if b.plain, err = newEngine(ctx, w, false); err != nil {
 		return b, err
 	}
-	if b.checking, err = newEngine(ctx, b.params, true); err != nil {
+	if b.checking, err = newEngine(ctx, w, true); err != nil {
 		return b, err
 	}
-	if b.metered, err = newEngine(ctx, b.params, false); err != nil {
+	if b.metered, err = newEngine(ctx, w, false); err != nil {
 		return b, err
 	}
-	b.ours, err = newSluice(ctx, b.params)
+	b.ours, err = newSluice(ctx, w)
 	return b, err
 }
 
@@ -94,18 +93,34 @@ func (b *bench) plainWays(ctx context.Context, wasm []byte, command uint64) (map
 	return ways, nil
 }
 
+// guests measures those of the guests that were asked for.
+func (b *bench) guests(ctx context.Context, all []guests.Guest) ([]figures.Guest, error) {
+	var out []figures.Guest
+	for _, g := range all {
+		if b.plan.only != "" && b.plan.only != g.Name {
+			continue
+		}
+		measured, err := b.guest(ctx, g)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", g.Name, err)
+		}
+		out = append(out, measured)
+	}
+	return out, nil
+}
+
 // guest measures a guest in all ways.
 func (b *bench) guest(ctx context.Context, g guests.Guest) (figures.Guest, error) {
 	out := figures.Guest{
 		Name: g.Name, Language: g.Language,
-		Times: make(map[figures.Way]figures.Spread), ToDirty: make(map[figures.Way]figures.Spread),
+		Times: make(map[figures.Way]figures.Spread), ToDirty: make(map[figures.Way]figures.Spread), ToFresh: make(map[figures.Way]figures.Spread),
 	}
-	wasm, err := guests.Read(b.plan.dir, g.Name)
+	wasm, err := moduleOf(b.plan.dir, g)
 	if err != nil {
 		return out, err
 	}
 	out.Bytes = len(wasm)
-	ways, err := b.plainWays(ctx, wasm, guests.Price)
+	ways, err := b.plainWays(ctx, wasm, command)
 	if err != nil {
 		return out, err
 	}
@@ -121,13 +136,14 @@ func (b *bench) guest(ctx context.Context, g guests.Guest) (figures.Guest, error
 	defer cold.close()
 	ways[figures.Pristine], ways[figures.PristineCold] = warm.call, cold.call
 
-	times, err := b.rounds(ctx, ways, b.want)
+	times, err := b.rounds(ctx, ways, b.work.want)
 	if err != nil {
 		return out, err
 	}
 	for way, perCall := range times {
 		out.Times[way] = figures.Spreads(perCall)
 		out.ToDirty[way] = figures.Ratios(perCall, times[figures.Dirty])
+		out.ToFresh[way] = figures.Ratios(perCall, times[figures.Fresh])
 	}
 	out.PagesWritten, out.ResetMicroseconds, err = warm.resets(ctx, b.plan.rounds)
 	fmt.Fprintf(os.Stderr, "%s: fresh %.1f µs, dirty %.1f, pristine %.1f\n", g.Name,
@@ -186,7 +202,7 @@ func (b *bench) compute(ctx context.Context) ([]figures.Compute, error) {
 		command uint64
 		want    []byte
 	}{
-		{"500 orders parsed, priced and serialised, in C", c, guests.Repeat, b.want},
+		{"500 orders parsed, priced and serialised, in C", c, guests.Repeat, b.work.want},
 		{fmt.Sprintf("an empty loop of %d million rounds", guests.LoopIterations/1_000_000), guests.Loop(), 0, nil},
 	} {
 		ways, err := b.plainWays(ctx, long.wasm, long.command)

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"sluice/benchmarks/figures"
-	"sluice/benchmarks/guests"
 )
 
 func main() {
@@ -77,25 +76,11 @@ func measure(args []string) error {
 		Machine: figures.ThisMachine(), Rounds: p.rounds,
 		Command: strings.TrimSpace("go run ./benchmarks/percall " + strings.Join(args, " ")),
 	}
-	b, err := newBench(ctx, p)
-	if err != nil {
+	if all.Guests, all.Compute, err = ordersIn(ctx, p); err != nil {
 		return err
 	}
-	defer b.close()
-	for _, g := range guests.All {
-		if p.only != "" && p.only != g.Name {
-			continue
-		}
-		measured, err := b.guest(ctx, g)
-		if err != nil {
-			return fmt.Errorf("%s: %w", g.Name, err)
-		}
-		all.Guests = append(all.Guests, measured)
-	}
-	if p.only == "" {
-		if all.Compute, err = b.compute(ctx); err != nil {
-			return err
-		}
+	if all.Requests, err = requestsIn(ctx, p); err != nil {
+		return err
 	}
 	return figures.Write(p.out, all)
 }

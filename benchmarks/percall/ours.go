@@ -17,12 +17,12 @@ import (
 // runtime does it for a server.
 type sluice struct {
 	engine *sandbox.Engine
-	params []byte
+	work   work
 }
 
-func newSluice(ctx context.Context, params []byte) (*sluice, error) {
+func newSluice(ctx context.Context, w work) (*sluice, error) {
 	e, err := prepared.NewEngine(ctx)
-	return &sluice{engine: e, params: params}, err
+	return &sluice{engine: e, work: w}, err
 }
 
 func (s *sluice) close() { _ = s.engine.Close(context.Background()) }
@@ -37,9 +37,9 @@ const (
 
 // connector is a guest with the image that its calls start from.
 type connector struct {
-	code   *prepared.Code
-	pool   *sandbox.Pool
-	params []byte
+	code *prepared.Code
+	pool *sandbox.Pool
+	work work
 }
 
 // open compiles a guest and takes an image of it, after its function warm if that is asked for. The caller closes the
@@ -50,7 +50,7 @@ func (s *sluice) open(ctx context.Context, wasm []byte, warm bool) (*connector, 
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{code: code, params: s.params}
+	c := &connector{code: code, work: s.work}
 	c.pool = sandbox.NewPool(sandbox.PoolConfig{
 		Make: func(context.Context, any) (*sandbox.Instance, error) { return code.Image.Instance(limits) }, Warm: 1,
 	})
@@ -73,7 +73,7 @@ func (c *connector) call(ctx context.Context) ([]byte, error) {
 func (c *connector) run(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	call := &abi.Call{Host: &hostfuncs.Call{HTTP: notGranted}, Params: c.params, Context: callContext, OutputLimit: callOutput}
+	call := &abi.Call{Host: &hostfuncs.Call{HTTP: c.work}, Params: c.work.params, Context: callContext, OutputLimit: callOutput}
 	i, err := c.pool.Get(ctx, call)
 	if err != nil {
 		return nil, err
@@ -87,13 +87,10 @@ func (c *connector) run(ctx context.Context) ([]byte, error) {
 	return body, err
 }
 
-// command is the one that is called, Price.
+// command is the one that is called, the first of every guest.
 const command = 0
 
-var (
-	notGranted  = hostfuncs.Denied("the benchmark's guests need no network")
-	callContext = []byte(`{"command":"Price","connector":"order","call_id":"benchmark","deadline_ms":40000}`)
-)
+var callContext = []byte(`{"command":"Price","connector":"order","call_id":"benchmark","deadline_ms":40000}`)
 
 // awaitReset waits until the one sandbox is in the pool again. The reset runs in a goroutine of its own.
 func (c *connector) awaitReset() {

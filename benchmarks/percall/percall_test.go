@@ -29,7 +29,7 @@ func committed(t *testing.T) string {
 // TestMeasure measures a guest in all ways: each of them answers what the work comes to.
 func TestMeasure(t *testing.T) {
 	dir := committed(t)
-	for _, name := range []string{"c", "assemblyscript"} {
+	for _, name := range []string{"c", "assemblyscript", "http"} {
 		out := filepath.Join(dir, name+".json")
 		if err := measure([]string{"-guests", dir, "-only", name, "-rounds", "2", "-turn", "0", "-out", out}); err != nil {
 			t.Fatal(err)
@@ -38,14 +38,15 @@ func TestMeasure(t *testing.T) {
 		if err := figures.Read(out, &got); err != nil {
 			t.Fatal(err)
 		}
-		if len(got.Guests) != 1 || got.Guests[0].Name != name || got.Rounds != 2 {
+		measured := append(got.Guests, got.Requests...)
+		if len(measured) != 1 || measured[0].Name != name || got.Rounds != 2 {
 			t.Fatalf("got %+v", got)
 		}
-		g := got.Guests[0]
+		g := measured[0]
 		for _, way := range []figures.Way{
 			figures.Fresh, figures.Dirty, figures.Interrupted, figures.Metered, figures.Pristine, figures.PristineCold,
 		} {
-			if g.Times[way].Median <= 0 || g.ToDirty[way].Median <= 0 {
+			if g.Times[way].Median <= 0 || g.ToDirty[way].Median <= 0 || g.ToFresh[way].Median <= 0 {
 				t.Errorf("%s, %s: got %v and %v", name, way, g.Times[way], g.ToDirty[way])
 			}
 		}
@@ -66,7 +67,7 @@ func TestMeasure_Errors(t *testing.T) {
 // TestTurn_OtherAnswer refuses a guest that does not do the work.
 func TestTurn_OtherAnswer(t *testing.T) {
 	params, want := guests.Work()
-	b, err := newBench(t.Context(), plan{dir: committed(t), rounds: 1})
+	b, err := newBench(t.Context(), plan{dir: committed(t), rounds: 1}, work{params: params, want: want})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ type engine struct {
 }
 
 // newEngine returns an engine whose code looks at its context in loops and calls if interruptible.
-func newEngine(ctx context.Context, params []byte, interruptible bool) (*engine, error) {
+func newEngine(ctx context.Context, w work, interruptible bool) (*engine, error) {
 	config := wazero.NewRuntimeConfigCompiler().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(interruptible)
-	e := &engine{host: host{params: params}, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	e := &engine{host: host{work: w}, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	err := e.host.offer(ctx, e.runtime)
 	if err == nil {
 		err = e.meter.offer(ctx, e.runtime)

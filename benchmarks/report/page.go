@@ -48,14 +48,8 @@ func (r results) calls(b *strings.Builder) {
 The same work in five languages: read about a kilobyte of JSON, an order with twelve lines, parse it, add the sums, and
 answer it as JSON (`+"`benchmarks/guests`"+`). Microseconds a call, without a server; %d rounds of each way, in turns.
 
-| guest | module | fresh instance | reused, interruptible | reused, dirty | **Sluice, pristine** |
-|---|---:|---|---|---|---|
 `, r.perCall.Rounds)
-	for _, g := range r.perCall.Guests {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | **%s** |\n", g.Language, size(g.Bytes),
-			g.Times[figures.Fresh].Text(micro), g.Times[figures.Interrupted].Text(micro), g.Times[figures.Dirty].Text(micro),
-			g.Times[figures.Pristine].Text(micro))
-	}
+	callTimes(b, r.perCall.Guests)
 	b.WriteString(`
 - **fresh**: plain wazero, an instance for each call. Nothing leaks from call to call.
 - **dirty**: plain wazero, one instance for all calls, which find what others left. Nothing ends a guest that hangs.
@@ -65,12 +59,38 @@ answer it as JSON (`+"`benchmarks/guests`"+`). Microseconds a call, without a se
 
 The host of plain wazero (` + "`benchmarks/percall/host.go`" + `) does no more than these guests need.
 
-| time of a call ÷ dirty reuse | fresh | interruptible | **Sluice** |
-|---|---|---|---|
 `)
-	for _, g := range r.perCall.Guests {
-		fmt.Fprintf(b, "| %s | %s | %s | **%s** |\n", g.Language, g.ToDirty[figures.Fresh].Text(micro),
-			g.ToDirty[figures.Interrupted].Text(ratio), g.ToDirty[figures.Pristine].Text(ratio))
+	callRatios(b, r.perCall.Guests)
+	b.WriteString(`
+A call of ` + "`http/GetRequest`" + `, without the time that the service takes: the host answers the request at once.
+
+`)
+	callTimes(b, r.perCall.Requests)
+	b.WriteString("\n")
+	callRatios(b, r.perCall.Requests)
+}
+
+// callTimes appends a table of microseconds a call.
+func callTimes(b *strings.Builder, all []figures.Guest) {
+	b.WriteString(`| guest | module | fresh instance | reused, interruptible | reused, dirty | **Sluice, pristine** |
+|---|---:|---|---|---|---|
+`)
+	for _, g := range all {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | **%s** |\n", g.Language, size(g.Bytes),
+			g.Times[figures.Fresh].Text(micro), g.Times[figures.Interrupted].Text(micro), g.Times[figures.Dirty].Text(micro),
+			g.Times[figures.Pristine].Text(micro))
+	}
+}
+
+// callRatios appends a table of what calls cost beside those of a reused instance, and of a fresh one.
+func callRatios(b *strings.Builder, all []figures.Guest) {
+	b.WriteString(`| time of a call | fresh ÷ dirty | interruptible ÷ dirty | **Sluice ÷ dirty** | **Sluice ÷ fresh** |
+|---|---|---|---|---|
+`)
+	for _, g := range all {
+		fmt.Fprintf(b, "| %s | %s | %s | **%s** | **%s** |\n", g.Language, g.ToDirty[figures.Fresh].Text(micro),
+			g.ToDirty[figures.Interrupted].Text(ratio), g.ToDirty[figures.Pristine].Text(ratio),
+			g.ToFresh[figures.Pristine].Text("%.3f"))
 	}
 }
 

@@ -27,8 +27,9 @@ func found() results {
 	return results{
 		perCall: figures.PerCall{
 			Rounds: 3, Machine: figures.Machine{CPU: "a CPU", Cores: 2},
-			Guests:  []figures.Guest{{Name: "go", Language: "Go & more", Bytes: 3 << 20, Times: times, ToDirty: times}},
-			Compute: []figures.Compute{{Name: "a loop", Plain: spread(30)}},
+			Guests:   []figures.Guest{{Name: "go", Language: "Go & more", Bytes: 3 << 20, Times: times, ToDirty: times}},
+			Requests: []figures.Guest{{Name: "http", Language: "a connector", Times: times, ToFresh: times}},
+			Compute:  []figures.Compute{{Name: "a loop", Plain: spread(30)}},
 		},
 		endToEnd: figures.EndToEnd{
 			Command: "go run ./benchmarks/e2e",
@@ -56,7 +57,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, wants := range map[string][]string{
-		page:    {"picture.svg", "| a CPU, 2 cores", "| Go & more | 3.0 MiB | 5000.0 (2500.0–10000.0) |", "a loop", "an SDK", "| 32 | Sluice", "| 3 |"},
+		page:    {"picture.svg", "| a CPU, 2 cores", "| Go & more | 3.0 MiB | 5000.0 (2500.0–10000.0) |", "a loop", "| a connector |", "an SDK", "| 32 | Sluice", "| 3 |"},
 		picture: {"Go &amp; more", "100 µs", "10 ms", "7000, 0.00 of native", "prefers-color-scheme: dark"},
 	} {
 		text, err := os.ReadFile(path)
