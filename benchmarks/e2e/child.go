@@ -1,22 +1,18 @@
 package main
 
 import (
-	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime/metrics"
 	"runtime/pprof"
 	"time"
-)
 
-// childVariable, set in the environment, makes this program one of the processes that are measured. Such a process
-// reads an order, a line of JSON, from standard input, and answers each further line with one of its own. It ends with
-// its standard input, and so with its parent, however that ended.
-const childVariable = "SLUICE_E2E_CHILD"
+	"sluice/benchmarks/child"
+)
 
 // The roles of processes, beside the servers that are measured: those go by their names in package figures.
 const (
@@ -57,15 +53,11 @@ type sample struct {
 	Held    int64 // calls that a holding upstream has not answered yet
 }
 
-func child(in io.Reader, out io.Writer) error {
-	lines := bufio.NewReader(in)
-	var o order
-	text, err := lines.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(text, &o)
-	}
+// obey is a process that is measured, or takes part. A server says where it is, and answers each further line with a sample.
+func obey(in io.Reader, out io.Writer) error {
+	o, lines, err := child.Order[order](in)
 	if err != nil {
-		return fmt.Errorf("reading the order: %w", err)
+		return err
 	}
 	answers := json.NewEncoder(out)
 	switch o.Role {
@@ -138,4 +130,42 @@ func (s sample) minus(earlier sample) sample {
 	return sample{
 		CPU: s.CPU - earlier.CPU, Objects: s.Objects - earlier.Objects, Bytes: s.Bytes - earlier.Bytes, GCs: s.GCs - earlier.GCs,
 	}
+}
+
+// stopTime is how long a process may take to end once its standard input has.
+const stopTime = 2 * shutdownTime
+
+func start(ctx context.Context, o order) (*child.Process, error) {
+	return child.Start(ctx, o.Role, o, stopTime)
+}
+
+// startServer starts a server and returns its address.
+func startServer(ctx context.Context, o order) (*child.Process, string, error) {
+	p, err := start(ctx, o)
+	if err != nil {
+		return nil, "", err
+	}
+	var r ready
+	if err := p.Read(&r); err != nil {
+		return nil, "", errors.Join(err, p.Stop(nil))
+	}
+	return p, r.Address, nil
+}
+
+// putLoad runs the load client, in a process of its own, and returns what it found.
+func putLoad(ctx context.Context, l load) (result loadResult, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.WarmUp+l.Duration+loadGrace)
+	defer cancel()
+	p, err := start(ctx, order{Role: roleLoad, Load: l})
+	if err != nil {
+		return result, err
+	}
+	err = p.Read(&result)
+	return result, errors.Join(err, p.Stop(nil))
+}
+
+// sampleOf asks a server what it has used.
+func sampleOf(p *child.Process) (s sample, err error) {
+	err = p.Ask(&s)
+	return s, err
 }

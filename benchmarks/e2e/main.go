@@ -10,31 +10,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"sluice/benchmarks/child"
 	"sluice/benchmarks/figures"
 )
 
-func main() {
-	var err error
-	if os.Getenv(childVariable) != "" {
-		err = child(os.Stdin, os.Stdout)
-	} else {
-		err = measure(os.Args[1:])
-	}
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "e2e:", err)
-		os.Exit(1)
-	}
-}
+func main() { child.Main("e2e", measure, obey) }
 
 // plan is what is measured.
 type plan struct {
@@ -122,13 +109,11 @@ func (p plan) bound() time.Duration {
 	return bound
 }
 
-func measure(args []string) error {
+func measure(ctx context.Context, args []string) error {
 	p, err := parsePlan(args)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, p.bound())
 	defer cancel()
 	if p.Profiles != "" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/benchmarks"
+	"sluice/benchmarks/child"
 )
 
 // measurement is one server under load once.
@@ -43,8 +44,8 @@ type results struct {
 // bench holds the processes of a run.
 type bench struct {
 	plan      plan
-	upstream  *process
-	processes map[string]*process
+	upstream  *child.Process
+	processes map[string]*child.Process
 	loads     map[string]load
 }
 
@@ -55,7 +56,7 @@ func run(ctx context.Context, p plan, progress func(line string)) (all []results
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{plan: p, processes: make(map[string]*process), loads: make(map[string]load)}
+	b := &bench{plan: p, processes: make(map[string]*child.Process), loads: make(map[string]load)}
 	defer func() { err = errors.Join(err, b.stop()) }()
 	if err := b.start(ctx, dir); err != nil {
 		return nil, err
@@ -120,11 +121,11 @@ func (b *bench) stop() error {
 	var errs []error
 	for _, role := range b.plan.Servers {
 		if p := b.processes[role]; p != nil {
-			errs = append(errs, p.stop())
+			errs = append(errs, p.Stop(nil))
 		}
 	}
 	if b.upstream != nil {
-		errs = append(errs, b.upstream.stop())
+		errs = append(errs, b.upstream.Stop(nil))
 	}
 	return errors.Join(errs...)
 }
@@ -148,8 +149,8 @@ func (b *bench) measure(ctx context.Context, role string, connections int) (m me
 
 // samples are those of a server and of the service.
 func (b *bench) samples(role string) (s [2]sample, err error) {
-	if s[0], err = b.processes[role].sample(); err == nil {
-		s[1], err = b.upstream.sample()
+	if s[0], err = sampleOf(b.processes[role]); err == nil {
+		s[1], err = sampleOf(b.upstream)
 	}
 	return s, err
 }

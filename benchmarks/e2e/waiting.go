@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/benchmarks"
+	"sluice/benchmarks/child"
 	"sluice/benchmarks/figures"
 )
 
@@ -59,10 +60,10 @@ func waitingOnce(ctx context.Context, p plan, name string) (took usage, held int
 		return took, held, r, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	services := make([]*process, 0, 3)
+	services := make([]*child.Process, 0, 3)
 	defer func() {
 		for _, s := range services {
-			err = errors.Join(err, s.stop())
+			err = errors.Join(err, s.Stop(nil))
 		}
 	}()
 	service := func(o order) (address string, err error) {
@@ -95,7 +96,7 @@ func waitingOnce(ctx context.Context, p plan, name string) (took usage, held int
 		}
 	}
 	holder, server := services[1], services[2]
-	before, err := memoryOf(server.command.Process.Pid)
+	before, err := memoryOf(server.PID())
 	if err != nil {
 		return took, held, r, err
 	}
@@ -106,22 +107,23 @@ func waitingOnce(ctx context.Context, p plan, name string) (took usage, held int
 	if err != nil {
 		return took, held, r, err
 	}
-	defer func() { err = errors.Join(err, client.stop()) }()
+	defer func() { err = errors.Join(err, client.Stop(nil)) }()
 	if held, err = awaitHeld(ctx, holder, p.Waiting); err != nil {
 		return took, held, r, err
 	}
-	during, err := memoryOf(server.command.Process.Pid)
+	during, err := memoryOf(server.PID())
 	if err != nil {
 		return took, held, r, err
 	}
-	return during.minus(before), held, r, client.read(&r)
+	err = client.Read(&r)
+	return during.minus(before), held, r, err
 }
 
 // warmingCalls come before memory is measured for the first time, so that what the first calls make once is not counted.
 const warmingCalls = 50
 
 // awaitHeld waits until the service holds all calls, or as many as come in time, and returns how many it holds.
-func awaitHeld(ctx context.Context, holder *process, calls int) (held int, err error) {
+func awaitHeld(ctx context.Context, holder *child.Process, calls int) (held int, err error) {
 	const look, margin = 20 * time.Millisecond, 2 * time.Second
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
@@ -131,7 +133,7 @@ func awaitHeld(ctx context.Context, holder *process, calls int) (held int, err e
 		case <-ctx.Done():
 			return held, ctx.Err()
 		}
-		s, err := holder.sample()
+		s, err := sampleOf(holder)
 		if err != nil {
 			return held, err
 		}

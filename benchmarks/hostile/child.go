@@ -1,21 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"sync"
 	"time"
-)
 
-// childVariable, set in the environment, makes this program one of the processes that take part. Such a process reads an
-// order, a line of JSON, from standard input, does as it says until that ends, and writes a summary to standard output.
-const childVariable = "SLUICE_HOSTILE_CHILD"
+	"sluice/benchmarks/child"
+)
 
 // The roles of processes.
 const (
@@ -36,20 +31,16 @@ type order struct {
 // maxUnderWay bounds the requests that a steady process has under way. What is beyond is not sent, and counts as failed.
 const maxUnderWay = 2048
 
-func child(in io.Reader, out io.Writer) error {
-	lines := bufio.NewReader(in)
-	var o order
-	text, err := lines.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(text, &o)
-	}
+// obey does as the order says until in ends, and writes a summary to out.
+func obey(in io.Reader, out io.Writer) error {
+	o, rest, err := child.Order[order](in)
 	if err != nil {
-		return fmt.Errorf("reading the order: %w", err)
+		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer cancel()
-		_, _ = io.Copy(io.Discard, lines) // until it ends, however
+		_, _ = io.Copy(io.Discard, rest) // until it ends, however
 	}()
 	var t times
 	switch o.Role {
@@ -119,53 +110,14 @@ func (o order) crowd(ctx context.Context, t *times) {
 	wait.Wait()
 }
 
-// process is this program, started again in a role. It ends with the context that it was started with.
-type process struct {
-	role    string
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     io.Reader
-}
-
-func start(ctx context.Context, o order) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &process{role: o.Role, command: exec.CommandContext(ctx, self)}
-	p.command.Env = append(os.Environ(), childVariable+"=1")
-	p.command.Stderr = os.Stderr
-	if p.in, err = p.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if p.out, err = p.command.StdoutPipe(); err != nil {
-		return nil, err
-	}
-	if err := p.command.Start(); err != nil {
-		return nil, err
-	}
-	if err := json.NewEncoder(p.in).Encode(o); err != nil {
-		_, stopped := p.stop()
-		return nil, errors.Join(err, stopped)
-	}
-	return p, nil
-}
-
-// stop lets the process end, and returns what it measured.
-func (p *process) stop() (s summary, err error) {
-	_ = p.in.Close() // a process that has ended has closed its end
-	read := json.NewDecoder(p.out).Decode(&s)
-	if err := errors.Join(read, p.command.Wait()); err != nil {
-		return s, fmt.Errorf("the process that is to %s: %w", p.role, err)
-	}
-	return s, nil
-}
+// stopTime is how long a process may take to end once its standard input has: it waits for what it has sent.
+const stopTime = 2 * patience
 
 // during measures in processes of these roles while do runs, and returns what each measured.
 func during(ctx context.Context, orders []order, do func() error) (all []summary, err error) {
-	var processes []*process
+	var processes []*child.Process
 	for _, o := range orders {
-		p, failed := start(ctx, o)
+		p, failed := child.Start(ctx, o.Role, o, stopTime)
 		if failed != nil {
 			err = failed
 			break
@@ -176,7 +128,8 @@ func during(ctx context.Context, orders []order, do func() error) (all []summary
 		err = do()
 	}
 	for _, p := range processes {
-		s, failed := p.stop()
+		var s summary
+		failed := p.Stop(&s)
 		all, err = append(all, s), errors.Join(err, failed)
 	}
 	return all, err

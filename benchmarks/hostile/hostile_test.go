@@ -11,12 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"sluice/benchmarks/child"
 	"sluice/benchmarks/figures"
 )
 
 // TestMain lets the test binary be the processes that a run starts.
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
+	if child.Is() {
 		main()
 		return
 	}
@@ -158,9 +159,9 @@ func TestDuring(t *testing.T) {
 	}
 }
 
-func TestChild_Errors(t *testing.T) {
+func TestObey_Errors(t *testing.T) {
 	for _, in := range []string{"", "{", "5\n", `{"Role":"nothing"}` + "\n"} {
-		if err := child(strings.NewReader(in), new(bytes.Buffer)); err == nil {
+		if err := obey(strings.NewReader(in), new(bytes.Buffer)); err == nil {
 			t.Errorf("%q was taken", in)
 		}
 	}

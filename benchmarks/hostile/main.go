@@ -12,30 +12,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"sluice/benchmarks/child"
 )
 
-func main() {
-	var err error
-	if os.Getenv(childVariable) != "" {
-		err = child(os.Stdin, os.Stdout)
-	} else {
-		err = measure(os.Args[1:])
-	}
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "hostile:", err)
-		os.Exit(1)
-	}
-}
+func main() { child.Main("hostile", measure, obey) }
 
 // plan is what is measured.
 type plan struct {
@@ -118,13 +106,11 @@ func (p plan) bound() time.Duration {
 	return 30*time.Minute + deadlines + fairness
 }
 
-func measure(args []string) error {
+func measure(ctx context.Context, args []string) error {
 	p, err := parsePlan(args)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, p.bound())
 	defer cancel()
 	page, err := run(ctx, p, func(line string) { fmt.Fprintln(os.Stderr, line) })

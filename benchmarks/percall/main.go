@@ -9,24 +9,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"sluice/benchmarks/child"
 	"sluice/benchmarks/figures"
 )
 
-func main() {
-	if err := measure(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "percall:", err)
-		os.Exit(1)
-	}
-}
+func main() { child.Main("percall", measure, nil) }
 
 // plan is what is measured.
 type plan struct {
@@ -65,13 +57,11 @@ func parsePlan(args []string) (plan, error) {
 	return p, nil
 }
 
-func measure(args []string) error {
+func measure(ctx context.Context, args []string) error {
 	p, err := parsePlan(args)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	all := figures.PerCall{
 		Machine: figures.ThisMachine(), Rounds: p.rounds,
 		Command: strings.TrimSpace("go run ./benchmarks/percall " + strings.Join(args, " ")),

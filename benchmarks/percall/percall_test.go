@@ -31,7 +31,7 @@ func TestMeasure(t *testing.T) {
 	dir := committed(t)
 	for _, name := range []string{"c", "assemblyscript", "http"} {
 		out := filepath.Join(dir, name+".json")
-		if err := measure([]string{"-guests", dir, "-only", name, "-rounds", "2", "-turn", "0", "-out", out}); err != nil {
+		if err := measure(t.Context(), []string{"-guests", dir, "-only", name, "-rounds", "2", "-turn", "0", "-out", out}); err != nil {
 			t.Fatal(err)
 		}
 		var got figures.PerCall
@@ -54,11 +54,11 @@ func TestMeasure(t *testing.T) {
 }
 
 func TestMeasure_Errors(t *testing.T) {
-	if err := measure([]string{"-guests", t.TempDir(), "-only", "c"}); err == nil || !strings.Contains(err.Error(), "not built") {
+	if err := measure(t.Context(), []string{"-guests", t.TempDir(), "-only", "c"}); err == nil || !strings.Contains(err.Error(), "not built") {
 		t.Errorf("without guests: got %v", err)
 	}
 	for _, args := range []string{"-rounds 0", "-rounds 5000", "-turn -1s", "-turn 1m", "more"} {
-		if err := measure(strings.Fields(args)); err == nil {
+		if err := measure(t.Context(), strings.Fields(args)); err == nil {
 			t.Errorf("%s was taken", args)
 		}
 	}
