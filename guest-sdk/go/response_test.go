@@ -14,6 +14,7 @@ import (
 // What a service said can be passed on without being read.
 func TestRawFrom(t *testing.T) {
 	service := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Latin", "caf\xe9")
 		w.Header().Set("Content-Type", strings.Repeat("long/", 40)+"type")
 		fmt.Fprint(w, r.URL.Query().Get("say"))
 	})
@@ -37,6 +38,9 @@ func TestRawFrom(t *testing.T) {
 			r.Body.Close()
 			return sluice.JSON([]any{known, r.Body.IsJSON(), len(r.Header("content-type")), r.Header("none")})
 		}, `[true,false,204,""]`, ""},
+		{"latin", ``, func(r *sluice.Response) sluice.Answer {
+			return sluice.JSON([]string{r.Header("latin"), r.Headers().Get("Latin"), r.Header("latin")})
+		}, `["café","café","café"]`, ""},
 		{"no json", `{`, func(r *sluice.Response) sluice.Answer {
 			known := r.Body.IsJSON()
 			return sluice.JSON([]any{known, len(r.Header("Content-Type")), r.Header("none")})

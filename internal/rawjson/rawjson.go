@@ -78,6 +78,20 @@ func Value(text []byte, maxDepth int) ([]byte, error) {
 	return text[start:end], nil
 }
 
+// Check is [Value] for those who must not be away for long: about every piece bytes, and at the end, it calls look with how
+// many it has gone over since. A look that panics ends it.
+func Check(text []byte, maxDepth, piece int, look func(n int)) error {
+	s := scanner{b: text, max: maxDepth, piece: piece, look: look}
+	end, err := s.value(s.space(0))
+	if err == nil {
+		if end = s.space(end); end != len(text) {
+			err = s.fail(end, "text after the value")
+		}
+	}
+	look(max(end-s.seen, 0))
+	return err
+}
+
 // Trim returns text without the white space around its value. It aliases text.
 func Trim(text []byte) []byte { return bytes.Trim(text, " \t\r\n") }
 
@@ -121,6 +135,19 @@ type scanner struct {
 	b     []byte
 	depth int
 	max   int
+
+	look  func(n int) // or nil
+	piece int
+	seen  int // up to here look knows of it
+}
+
+// pass says that the scan has come to i.
+func (s *scanner) pass(i int) {
+	if s.look != nil && i-s.seen >= s.piece {
+		n := i - s.seen
+		s.seen = i
+		s.look(n)
+	}
 }
 
 func (s *scanner) fail(at int, reason string) error {
@@ -142,6 +169,7 @@ func (s *scanner) value(i int) (int, error) {
 	if i >= len(s.b) {
 		return i, s.fail(i, "")
 	}
+	s.pass(i)
 	switch c := s.b[i]; {
 	case c == '"':
 		return s.str(i)
@@ -250,6 +278,7 @@ func (s *scanner) array(i int, visit func(value []byte) error) (int, error) {
 // str returns the index after the string whose opening quote is at i.
 func (s *scanner) str(i int) (int, error) {
 	for i = plain(s.b, i+1); i < len(s.b); i = plain(s.b, i) {
+		s.pass(i)
 		switch c := s.b[i]; {
 		case c == '"':
 			return i + 1, nil

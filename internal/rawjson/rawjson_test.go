@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -203,4 +204,26 @@ func FuzzValue(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Check finds what Value finds, and tells of every byte that it has gone over.
+func TestCheck(t *testing.T) {
+	for _, text := range []string{
+		``, ` `, `1`, ` {"a":[1.0,"\u00e9é",{}]} `, `[1,2`, `1 2`, "\"\xff\"", `nul`, `[` + strings.Repeat(`"abc é",`, 200) + `1]`,
+	} {
+		for _, piece := range []int{1, 7, 1 << 20} {
+			sum, looks := 0, 0
+			err := Check([]byte(text), MaxDepth, piece, func(n int) { sum += n; looks++ })
+			_, want := Value([]byte(text), MaxDepth)
+			if fmt.Sprint(err) != fmt.Sprint(want) {
+				t.Errorf("%q: got %v, want %v", text, err, want)
+			}
+			if err == nil && sum != len(text) || sum > len(text) {
+				t.Errorf("%q: told of %d bytes of %d", text, sum, len(text))
+			}
+			if piece > len(text) && looks != 1 {
+				t.Errorf("%q: %d looks at one piece", text, looks)
+			}
+		}
+	}
 }

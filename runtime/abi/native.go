@@ -188,7 +188,13 @@ func (c *Call) behind(ctx context.Context, h handle) ([]byte, hostfuncs.Errno) {
 		return r.body, hostfuncs.OK
 	case r.head == nil:
 		sandbox.Spend(ctx, r.headSize)
-		r.head = hostfuncs.ResponseHead(r.of, r.failure)
+		head := hostfuncs.ResponseHead(r.of, r.failure)
+		if !c.charge(cap(head)) {
+			return nil, hostfuncs.TooLarge
+		}
+		r.head = head
+		r.headSize += cap(head)
+		c.held += cap(head)
 	}
 	return r.head, hostfuncs.OK
 }

@@ -143,9 +143,14 @@ func nativeHTTPHeader(ctx context.Context, c *Call, mem api.Memory, stack []uint
 	if r.of == nil {
 		return int32(hostfuncs.Absent)
 	}
-	sandbox.Spend(ctx, perHeader*len(r.of.Headers))
+	sandbox.Spend(ctx, perHeader*len(r.of.Headers)+len(name))
+	wanted := string(name)
 	for _, h := range r.of.Headers {
-		if len(h[0]) == len(name) && strings.EqualFold(h[0], string(name)) {
+		if len(h[0]) != len(wanted) {
+			continue
+		}
+		sandbox.Spend(ctx, len(wanted))
+		if strings.EqualFold(h[0], wanted) {
 			spendCopy(ctx, len(h[1]))
 			copy(dst, h[1])
 			return int32(len(h[1]))
@@ -153,6 +158,9 @@ func nativeHTTPHeader(ctx context.Context, c *Call, mem api.Memory, stack []uint
 	}
 	return int32(hostfuncs.Absent)
 }
+
+// checkPiece is how much is checked between two looks at the clock, in bytes: some 50 µs.
+const checkPiece = 16 << 10
 
 // nativeIsJSON says whether what stands behind a handle is JSON text that an answer may have as its body. What the host
 // wrote itself is; a body is looked at once.
@@ -167,11 +175,11 @@ func nativeIsJSON(ctx context.Context, c *Call, _ api.Memory, stack []uint64) in
 	}
 	r, _ := c.response(h)
 	if r.json == unchecked {
-		sandbox.Spend(ctx, parsedPerByte*len(b))
-		r.json = isNoJSON
-		if _, err := rawjson.Value(b, rawjson.MaxDepth); err == nil {
-			r.json = isJSON
+		verdict := isJSON
+		if rawjson.Check(b, rawjson.MaxDepth, checkPiece, func(n int) { sandbox.Spend(ctx, parsedPerByte*n) }) != nil {
+			verdict = isNoJSON
 		}
+		r.json = verdict
 	}
 	if r.json == isNoJSON {
 		return 0

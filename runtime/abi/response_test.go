@@ -4,9 +4,11 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/egress"
+	"sluice/runtime/sandbox"
 	"sluice/runtime/sandbox/memory"
 )
 
@@ -86,6 +88,60 @@ func TestNative_IsJSON(t *testing.T) {
 		g.want(badHandle, "is_json", 4)
 		g.want(0, "close", 3)
 		g.want(badHandle, "is_json", 3)
+	}
+}
+
+// Looking at a large body is the guest's time, and ends with it.
+func TestNative_IsJSON_Long(t *testing.T) {
+	for name, body := range map[string]string{
+		"numbers": "[" + strings.Repeat("1,", 4<<20) + "1]", "text": `"` + strings.Repeat("é", 4<<20) + `"`,
+		"blanks": strings.Repeat(" ", 8<<20) + "1",
+	} {
+		c := responding(egress.Response{Status: 200, Body: []byte(body)})
+		m, err := forwarderCode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := c.Prepare(context.Background(), m, sandbox.Limits{Memory: sandbox.PageSize, CPU: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := &guest{t, c, in}
+		g.send()
+		_, err = g.try(context.Background(), "is_json", 3)
+		g.wantFault(err, sandbox.OutOfFuel)
+		in.Close()
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// The text of a head is counted where a guest reads it.
+func TestNative_HeadIsCounted(t *testing.T) {
+	c := responding(egress.Response{Status: 200, Headers: [][2]string{{"x", strings.Repeat(`"`, uncharged)}}})
+	c.Budget = memory.NewBudget(1 << 20)
+	g := newGuest(t, c)
+	g.send()
+	before := c.Budget.Used()
+	g.want(8, "read", 2, 0, 1024, 8)
+	if grown := c.Budget.Used() - before; grown < 2*uncharged {
+		t.Errorf("a head of %d bytes and more counts %d", 2*uncharged, grown)
+	}
+	g.want(0, "close", 2)
+	g.want(0, "close", 3)
+	if c.held != 0 {
+		t.Errorf("%d bytes are held after all", c.held)
+	}
+	c.Release()
+
+	c = responding(egress.Response{Status: 200, Headers: [][2]string{{"x", strings.Repeat(`"`, uncharged)}}})
+	c.Budget = memory.NewBudget(uncharged)
+	g = newGuest(t, c)
+	g.send()
+	g.want(tooLarge, "read", 2, 0, 1024, 8)
+	if !c.Starved() {
+		t.Error("there is no budget for the head")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sluice/guest-sdk/go/abi"
 )
@@ -149,10 +150,22 @@ func (h *host) exchange(q requestHead, body []byte) (responseHead, []byte, error
 	out := responseHead{Status: w.StatusCode, Headers: [][2]string{}}
 	for _, name := range slices.Sorted(maps.Keys(w.Header)) {
 		for _, value := range w.Header[name] {
-			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), value})
+			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), textOf(value)})
 		}
 	}
 	return out, all, nil
+}
+
+// textOf is a header's value as the host has it: bytes that are no UTF-8 are read as ISO 8859-1.
+func textOf(value string) string {
+	if utf8.ValidString(value) {
+		return value
+	}
+	text := make([]rune, len(value))
+	for i := range len(value) {
+		text[i] = rune(value[i])
+	}
+	return string(text)
 }
 
 // check refuses what the host would not send.

@@ -61,8 +61,23 @@ pub struct Outcome {
     pub requests: Vec<Sent>,
     /// The milliseconds of each sleep.
     pub sleeps: Vec<u64>,
+    /// Why the host would refuse the answer, if it would: callers get `connector_crashed` then.
+    pub refused: Option<&'static str>,
     /// How many handles of `http_send` the call left open.
     pub open_handles: usize,
+}
+
+impl Outcome {
+    fn refusal(&self) -> Option<&'static str> {
+        let is_json = self.head["response"].is_null() && self.head["body"] != "text";
+        if self.head.is_null() {
+            Some("there is no answer")
+        } else if is_json && !self.body.is_empty() && validate(&self.body, MAX_DEPTH).is_err() {
+            Some("the body is no JSON")
+        } else {
+            None
+        }
+    }
 }
 
 /// A request that a call sent.
@@ -164,6 +179,7 @@ impl TestHost {
         let position = connector.position(command).unwrap_or_else(|| panic!("no command {command}"));
         connector.execute(&self, position);
         let mut state = self.state.into_inner();
+        state.outcome.refused = state.outcome.refusal();
         state.outcome.open_handles = state.handles.keys().filter(|handle| **handle > CONTEXT).count();
         state.outcome
     }

@@ -184,6 +184,20 @@ fn failed_requests_keep_the_hosts_code() {
 }
 
 #[test]
+fn an_answer_that_is_no_json_is_refused() {
+    for value in ["{", "NaN", "1 2"] {
+        let reply = Reply::new(200).body(value);
+        let outcome = TestHost::new("{}").reply(reply).run(&CARELESS, "Pass");
+        assert_eq!(outcome.refused, Some("the body is no JSON"), "{value}");
+    }
+}
+
+const CARELESS: Connector =
+    Connector::new("careless", "1.0.0", "").commands(&[Command::new("Pass", "Passes anything on", |call| {
+        Ok(Answer::json_from(Request::get("http://example.com/").send(call)?))
+    })]);
+
+#[test]
 fn a_response_is_passed_on() {
     for (body, shape) in [("[1.0]", json!(null)), ("", json!("text")), ("{", json!("text")), ("a \"b\"", json!("text"))] {
         let reply = Reply::new(200).header("x-long", &"é".repeat(200)).body(body);
@@ -191,6 +205,7 @@ fn a_response_is_passed_on() {
         assert_eq!(outcome.body, body);
         assert_eq!(outcome.head["body"], shape, "{body}");
         assert_eq!(outcome.head["headers"], json!({"length": "400", "none": "None"}));
+        assert_eq!(outcome.refused, None);
         assert_eq!(outcome.open_handles, 1, "the body is the host's to close");
     }
     let outcome = TestHost::new("{}").reply(Reply::new(200).body("[1.0]")).output_limit(4).run(&PROBE, "Pass");
