@@ -6,6 +6,7 @@ package hostfuncs
 import (
 	"context"
 
+	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
 )
 
@@ -21,6 +22,7 @@ const (
 	Invalid      Errno = -4
 	NotAvailable Errno = -5
 	Absent       Errno = -6
+	NotGranted   Errno = -9 // the capability is not requested, or not granted
 )
 
 // Doer sends one HTTP request for a guest. *egress.Client is the one that goes out.
@@ -33,6 +35,8 @@ type Doer interface {
 type Call struct {
 	// HTTP is where requests go, under the connector's grant.
 	HTTP Doer
+	// Cache is what the connector keeps from call to call; nil where that is not requested or not granted.
+	Cache *cache.Cache
 	// Describing says that the guest is only being asked for its manifest: nothing but the log, the clock and
 	// randomness is offered.
 	Describing bool

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"sluice/hostfuncs"
+	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
 	"sluice/runtime/catalog"
 	"sluice/runtime/manifest"
@@ -28,6 +29,7 @@ type connector struct {
 	pool        *sandbox.Pool
 	slots       *sandbox.Slots
 	http        hostfuncs.Doer
+	cache       *cache.Cache // nil: none
 	limits      Limits
 
 	// refs counts the snapshot that serves the connector and the calls that run in it. The last one closes it.
@@ -72,12 +74,22 @@ func (r *Runtime) serve(c *connector, code *code) error {
 	if err != nil {
 		return refuse(RefusedManifest, err.Error())
 	}
-	c.code, c.http = code, client
+	c.code, c.http, c.cache = code, client, r.newCache(c)
 	c.slots = sandbox.NewSlots(c.limits.Concurrent, c.limits.Queue)
 	c.pool = sandbox.NewPool(sandbox.PoolConfig{
 		Make: code.maker(c.limits.sandbox()), Warm: c.limits.Warm, Slots: []*sandbox.Slots{c.slots, r.slots},
 	})
 	return nil
+}
+
+// newCache returns what a connector may keep from call to call, nil for nothing. It is the version's: another one may read
+// it otherwise, or be somebody else's.
+func (r *Runtime) newCache(c *connector) *cache.Cache {
+	quota := r.grants[c.name].Cache
+	if quota == 0 || !c.version.Manifest.Requests(manifest.CapabilityCache) {
+		return nil
+	}
+	return cache.New(quota)
 }
 
 // client returns the way out of a connector: what it requested, within what it is granted.

@@ -14,6 +14,8 @@ type Grant struct {
 	HTTP []string
 	// Addresses holds the addresses that the rules' hosts may stand for; none means public ones.
 	Addresses []string
+	// Cache is how many bytes it may keep from call to call; 0 means none.
+	Cache int
 	// Memory is how large the guest's memory may grow, in bytes; 0 means the limit for all.
 	Memory uint64
 	// Response is how large a response may be, in bytes; 0 means the limit for all.

@@ -76,6 +76,9 @@ func (h *host) offer(ctx context.Context, r wazero.Runtime) error {
 			copy(lent(mem, stack[3], stack[4]), mediaType)
 			stack[0] = uint64(len(mediaType))
 		}},
+		{"cache_get", []api.ValueType{i32, i32}, []api.ValueType{i32}, accept},
+		{"cache_put", []api.ValueType{i32, i32, i32, i32, i64}, []api.ValueType{i32}, accept},
+		{"cache_delete", []api.ValueType{i32, i32}, []api.ValueType{i32}, accept},
 		{"is_json", []api.ValueType{i32}, []api.ValueType{i32}, func(_ api.Memory, stack []uint64) {
 			_, err := rawjson.Value(h.work.response, rawjson.MaxDepth)
 			stack[0] = 0

@@ -58,7 +58,7 @@ type Connector struct {
 
 // Capability is one thing that a connector asks for. The operator grants it, or does not.
 type Capability struct {
-	// Name is the capability: "http".
+	// Name is the capability: "http", "cache".
 	Name string `json:"name"`
 	// Reason tells the operator what it is needed for.
 	Reason string `json:"reason"`

@@ -252,6 +252,7 @@ func TestLoad_Errors(t *testing.T) {
 		{"rules that are a text", "grants: {http: {http: 'https://*'}}", nil, nil, "grants.http.http must be a list"},
 		{"rules that are numbers", "grants: {http: {http: [1]}}", nil, nil, "grants.http.http must be a list of texts"},
 		{"a grant's memory", "grants: {http: {memory: 1}}", nil, nil, "grants.http.memory is not a size from 65536"},
+		{"a grant's cache", "grants: {http: {cache: 12}}", nil, nil, "grants.http.cache is not a size from 1024"},
 		{"a grant's response", "grants: {http: {response: lots}}", nil, nil, "grants.http.response is not a size"},
 		{"a grant's deadline", "grants: {http: {deadline: 0s}}", nil, nil, "grants.http.deadline is not a duration"},
 	}
@@ -275,6 +276,7 @@ grants:
     http: ["https://api.example.com/v1", "https://*.example.org"]
     addresses: [private, 10.0.0.0/8]
     memory: 256MiB
+    cache: 1MiB
     response: 2097152
     deadline: 1m30s
   nothing:
@@ -284,7 +286,7 @@ pool:
 `, nil, nil)
 	want := map[string]runtime.Grant{
 		"http": {HTTP: []string{"https://api.example.com/v1", "https://*.example.org"}, Addresses: []string{"private", "10.0.0.0/8"},
-			Memory: 256 << 20, Response: 2 << 20, Deadline: 90 * time.Second},
+			Cache: 1 << 20, Memory: 256 << 20, Response: 2 << 20, Deadline: 90 * time.Second},
 		"nothing": {}, "empty": {},
 	}
 	if err != nil || !reflect.DeepEqual(c.Grants, want) || c.Limits.Concurrent != 7 {

@@ -123,7 +123,7 @@ func parseGrants(v any) (map[string]runtime.Grant, error) {
 	return grants, nil
 }
 
-var grantKeys = []string{"http", "addresses", "memory", "response", "deadline"}
+var grantKeys = []string{"http", "addresses", "cache", "memory", "response", "deadline"}
 
 func parseGrant(fields map[string]any) (g runtime.Grant, err error) {
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
@@ -133,6 +133,10 @@ func parseGrant(fields map[string]any) (g runtime.Grant, err error) {
 			g.HTTP, err = list(v)
 		case "addresses":
 			g.Addresses, err = list(v)
+		case "cache":
+			var n int64
+			n, err = parseSize(fmt.Sprint(v), 1<<10, 1<<30)
+			g.Cache = int(n)
 		case "memory":
 			var n int64
 			n, err = parseSize(fmt.Sprint(v), 64<<10, 4<<30)

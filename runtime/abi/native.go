@@ -107,12 +107,15 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 		sandbox.Spend(ctx, hostCall)
 		stack[0] = uint64(callOf(ctx).Host.Now())
 	},
-	"sleep":       withErrno(nativeSleep),
-	"http_send":   withErrno(nativeHTTPSend),
-	"http_status": withErrno(nativeHTTPStatus),
-	"http_header": withErrno(nativeHTTPHeader),
-	"is_json":     withErrno(nativeIsJSON),
-	"write_from":  withErrno(nativeWriteFrom),
+	"sleep":        withErrno(nativeSleep),
+	"cache_get":    cached(nativeCacheGet),
+	"cache_put":    cached(nativeCachePut),
+	"cache_delete": cached(nativeCacheDelete),
+	"http_send":    withErrno(nativeHTTPSend),
+	"http_status":  withErrno(nativeHTTPStatus),
+	"http_header":  withErrno(nativeHTTPHeader),
+	"is_json":      withErrno(nativeIsJSON),
+	"write_from":   withErrno(nativeWriteFrom),
 }
 
 // withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno. A guest whose time is over gets no
@@ -281,7 +284,7 @@ func nativeSleep(ctx context.Context, c *Call, _ api.Memory, stack []uint64) int
 	if c.Host.Describing {
 		return int32(hostfuncs.NotAvailable)
 	}
-	interruptible(c.sleep(ctx, milliseconds(int64(stack[0]))))
+	interruptible(c.sleep(ctx, milliseconds(int64(stack[0]), longestSleep)))
 	return 0
 }
 
@@ -294,10 +297,12 @@ func (c *Call) sleep(ctx context.Context, d time.Duration) error {
 	return c.Host.Sleep(sandbox.ContextOf(ctx), d)
 }
 
-// milliseconds is a duration from a guest's number, which may be anything.
-func milliseconds(ms int64) time.Duration {
-	const most = int64(time.Hour / time.Millisecond) // longer than any deadline
-	return time.Duration(min(max(ms, 0), most)) * time.Millisecond
+// longestSleep is longer than any deadline.
+const longestSleep = time.Hour
+
+// milliseconds is a duration from a guest's number, which may be anything, from nothing to the longest.
+func milliseconds(ms int64, longest time.Duration) time.Duration {
+	return time.Duration(min(max(ms, 0), longest.Milliseconds())) * time.Millisecond
 }
 
 // The bounds of what one call may hold behind handles: responses in number, and bytes in all. One counts until both its

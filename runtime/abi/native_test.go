@@ -169,7 +169,7 @@ func TestHostCalls_AfterTheEnd(t *testing.T) {
 	defer cancel()
 	for name, args := range map[string][]uint64{
 		"read": {0, 0, 0, 1}, "close": {0}, "write": {0, 1}, "answer": {0, 1}, "log": {1, 0, 1}, "random": {0, 1 << 15},
-		"sleep": {0}, "http_send": {0, 1, 0, 0}, "http_status": {2}, "http_header": {2, 0, 1, 0, 1}, "is_json": {0}, "write_from": {0}, "random_get": {0, 1 << 15}, "fd_write": {1, 0, 0, 0}, "sched_yield": {},
+		"sleep": {0}, "http_send": {0, 1, 0, 0}, "http_status": {2}, "http_header": {2, 0, 1, 0, 1}, "is_json": {0}, "cache_get": {0, 1}, "cache_put": {0, 1, 0, 1, 1}, "cache_delete": {0, 1}, "write_from": {0}, "random_get": {0, 1 << 15}, "fd_write": {1, 0, 0, 0}, "sched_yield": {},
 	} {
 		_, err := newGuest(t, &Call{}).try(over, name, args...)
 		if err == nil {

@@ -39,6 +39,8 @@ func floods() []Module {
 		guest{harm: w.Loop(w.I32(free), w.I32(1), w.Call(hostWrite), w.Drop, w.Br(0))}.burning("flood-of-single-bytes"),
 		guest{harm: w.Loop(w.I32(1), w.Call(hostWriteFrom), w.Drop, w.Br(0))}.burning("flood-of-the-context"),
 		guest{harm: w.Loop(w.I32(0), w.Call(hostIsJSON), w.Drop, w.Br(0))}.burning("flood-of-questions"),
+		guest{Module: large, harm: w.Loop(w.I32(free), w.I32(8), w.I32(0), w.I32(megabyte), w.I64(60_000), w.Call(hostCachePut), w.Drop,
+			w.I32(free), w.I32(8), w.Call(hostCacheGet), w.Drop, w.Br(0))}.burning("flood-of-the-cache"),
 		guest{harm: w.Loop(answer, w.Br(0))}.burning("flood-of-answers"),
 		guest{Module: large, harm: w.Code(w.I32(0), w.I32(megabyte), w.Call(hostAnswer), w.Drop)}.module("answer-of-1-mib", output),
 		guest{Module: lists, harm: w.Loop(gather, w.Br(0))}.burning("flood-of-prints"),

@@ -36,6 +36,9 @@ const (
 	hostHTTPHeader
 	hostIsJSON
 	hostWriteFrom
+	hostCacheGet
+	hostCachePut
+	hostCacheDelete
 	wasiProcExit
 	wasiPollOneoff
 	wasiFdWrite
@@ -73,6 +76,9 @@ var imports = []w.Import{
 	hostHTTPHeader:      function(native, "http_header", "iiiii", "i"),
 	hostIsJSON:          function(native, "is_json", "i", "i"),
 	hostWriteFrom:       function(native, "write_from", "i", "i"),
+	hostCacheGet:        function(native, "cache_get", "ii", "i"),
+	hostCachePut:        function(native, "cache_put", "iiiiI", "i"),
+	hostCacheDelete:     function(native, "cache_delete", "ii", "i"),
 	wasiProcExit:        function(wasi, "proc_exit", "i", ""),
 	wasiPollOneoff:      function(wasi, "poll_oneoff", "iiii", "i"),
 	wasiFdWrite:         function(wasi, "fd_write", "iiii", "i"),

@@ -6,6 +6,8 @@
 // immutable by convention from the moment Parse returns it. To change one, encode it, edit the text and parse again.
 package manifest
 
+import "slices"
+
 // Manifest is one connector's description of itself. Its JSON form is what a guest's describe writes, and encoding a
 // parsed Manifest gives a document that Parse accepts.
 type Manifest struct {
@@ -22,13 +24,19 @@ type Manifest struct {
 	Commands []Command `json:"commands"`
 }
 
+// The capabilities.
+const (
+	CapabilityHTTP  = "http"
+	CapabilityCache = "cache"
+)
+
 // Capability is one thing a connector asks to be allowed.
 type Capability struct {
-	// Name is the capability, one of those that [Parse] knows: "http".
+	// Name is the capability, one of those that [Parse] knows: "http", "cache".
 	Name string `json:"name"`
 	// Reason tells the operator what it is needed for: 1 byte to 4 KiB of plain text.
 	Reason string `json:"reason"`
-	// Hosts holds 1 to 64 egress rules of 1 to 512 bytes. They are bounded here and not yet understood: whoever
+	// Hosts, of the capability "http", holds 1 to 64 egress rules of 1 to 512 bytes. They are bounded here and not yet understood: whoever
 	// applies them parses them as rules, and may refuse them.
 	Hosts []string `json:"hosts,omitempty"`
 }
@@ -71,6 +79,11 @@ const (
 	TypeBool   Type = "bool" // true or false
 	TypeAny    Type = "any"  // any JSON value
 )
+
+// Requests reports whether the connector asks for that capability.
+func (m *Manifest) Requests(capability string) bool {
+	return slices.ContainsFunc(m.Capabilities, func(c Capability) bool { return c.Name == capability })
+}
 
 // CommandIndex returns the position in m.Commands of the command called name, and false where there is none. Names are
 // compared byte by byte. It looks at one command after the other.

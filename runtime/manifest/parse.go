@@ -25,7 +25,7 @@ const (
 )
 
 var (
-	knownCapabilities = []string{"http"}
+	knownCapabilities = []string{CapabilityHTTP, CapabilityCache}
 	knownTypes        = []string{string(TypeString), string(TypeInt), string(TypeBool), string(TypeAny)}
 )
 
@@ -75,6 +75,7 @@ func (d *document) manifest(first json.Token) *Manifest {
 
 func (d *document) capability(first json.Token) Capability {
 	var c Capability
+	hasHosts := false
 	d.object(first,
 		member{"name", "one of: " + strings.Join(knownCapabilities, ", "), func(t json.Token) {
 			c.Name = d.oneOf(t, "capability", knownCapabilities)
@@ -86,10 +87,17 @@ func (d *document) capability(first json.Token) Capability {
 				d.report("is empty; tell the operator what the capability is for")
 			}
 		}},
-		member{"hosts", "the hosts it needs, such as [\"https://api.example.com\"]", func(t json.Token) {
+		member{"hosts", "", func(t json.Token) {
+			hasHosts = true
 			d.array(t, 1, maxHosts, "hosts", func(_ int, t json.Token) { c.Hosts = append(c.Hosts, d.host(t)) })
 		}},
 	)
+	switch {
+	case c.Name == CapabilityCache && hasHosts:
+		d.reportAt("hosts", "does not belong to the capability "+quote(c.Name)+"; leave it out")
+	case c.Name != CapabilityCache && !hasHosts:
+		d.reportAt("hosts", "is missing; add the hosts it needs, such as [\"https://api.example.com\"]")
+	}
 	return c
 }
 

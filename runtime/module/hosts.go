@@ -12,20 +12,23 @@ func NativeHost() *HostModule { return nativeHost }
 func WASIHost() *HostModule { return wasiHost }
 
 var nativeHost = newHost(ModuleNative, map[string]string{
-	"size":        "i -> I",
-	"read":        "i I i i -> i",
-	"close":       "i -> i",
-	"write":       "i i -> i",
-	"answer":      "i i -> i",
-	"log":         "i i i -> i",
-	"random":      "i i -> i",
-	"now":         "-> I",
-	"sleep":       "I -> i",
-	"http_send":   "i i i i -> i",
-	"http_status": "i -> i",
-	"http_header": "i i i i i -> i",
-	"is_json":     "i -> i",
-	"write_from":  "i -> i",
+	"size":         "i -> I",
+	"read":         "i I i i -> i",
+	"close":        "i -> i",
+	"write":        "i i -> i",
+	"answer":       "i i -> i",
+	"log":          "i i i -> i",
+	"random":       "i i -> i",
+	"now":          "-> I",
+	"sleep":        "I -> i",
+	"http_send":    "i i i i -> i",
+	"http_status":  "i -> i",
+	"http_header":  "i i i i i -> i",
+	"cache_get":    "i i -> i",
+	"cache_put":    "i i i i I -> i",
+	"cache_delete": "i i -> i",
+	"is_json":      "i -> i",
+	"write_from":   "i -> i",
 })
 
 var wasiHost = newHost(ModuleWASI, map[string]string{

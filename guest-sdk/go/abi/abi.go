@@ -19,7 +19,8 @@ const (
 	TooLarge     Code = -3 // the output, log or request limit is reached; nothing of this piece was taken
 	Invalid      Code = -4 // the bytes are not what the function takes
 	NotAvailable Code = -5 // not offered here, as most functions are while describing
-	Absent       Code = -6 // the response has no such header
+	Absent       Code = -6 // the response has no such header, the cache no such key
+	Denied       Code = -9 // the capability is not requested, or not granted
 )
 
 // String returns the name by which the ABI calls c.
@@ -37,6 +38,8 @@ func (c Code) String() string {
 		return "NOT_AVAILABLE"
 	case Absent:
 		return "ABSENT"
+	case Denied:
+		return "DENIED"
 	}
 	return "unknown result"
 }
@@ -81,6 +84,12 @@ type Host interface {
 	IsJSON(handle uint32) int32
 	// WriteFrom appends what stands behind a handle to the answer's body.
 	WriteFrom(handle uint32) int32
+	// CacheGet returns the handle of what is kept under a key.
+	CacheGet(key string) int32
+	// CachePut keeps a copy of value under a key for so many milliseconds.
+	CachePut(key string, value []byte, milliseconds int64) int32
+	// CacheDelete removes what is kept under a key.
+	CacheDelete(key string) int32
 	// Trap ends the call without an answer. It does not return.
 	Trap()
 }

@@ -54,11 +54,27 @@ func hostIsJSON(handle uint32) int32
 //go:wasmimport sluice:host/v1 write_from
 func hostWriteFrom(handle uint32) int32
 
+//go:wasmimport sluice:host/v1 cache_get
+//go:noescape
+func hostCacheGet(keyPtr unsafe.Pointer, keyLen uint32) int32
+
+//go:wasmimport sluice:host/v1 cache_put
+//go:noescape
+func hostCachePut(keyPtr unsafe.Pointer, keyLen uint32, ptr unsafe.Pointer, n uint32, milliseconds int64) int32
+
+//go:wasmimport sluice:host/v1 cache_delete
+//go:noescape
+func hostCacheDelete(keyPtr unsafe.Pointer, keyLen uint32) int32
+
 // trap executes the instruction unreachable.
 func trap()
 
 func at(p []byte) (unsafe.Pointer, uint32) {
 	return unsafe.Pointer(unsafe.SliceData(p)), uint32(len(p))
+}
+
+func text(s string) (unsafe.Pointer, uint32) {
+	return unsafe.Pointer(unsafe.StringData(s)), uint32(len(s))
 }
 
 func (native) Size(handle uint32) int64 { return hostSize(handle) }
@@ -104,12 +120,29 @@ func (native) HTTPStatus(head uint32) int32 { return hostHTTPStatus(head) }
 
 func (native) HTTPHeader(head uint32, name string, p []byte) int32 {
 	ptr, n := at(p)
-	return hostHTTPHeader(head, unsafe.Pointer(unsafe.StringData(name)), uint32(len(name)), ptr, n)
+	namePtr, nameLen := text(name)
+	return hostHTTPHeader(head, namePtr, nameLen, ptr, n)
 }
 
 func (native) IsJSON(handle uint32) int32 { return hostIsJSON(handle) }
 
 func (native) WriteFrom(handle uint32) int32 { return hostWriteFrom(handle) }
+
+func (native) CacheGet(key string) int32 {
+	keyPtr, keyLen := text(key)
+	return hostCacheGet(keyPtr, keyLen)
+}
+
+func (native) CachePut(key string, value []byte, milliseconds int64) int32 {
+	keyPtr, keyLen := text(key)
+	ptr, n := at(value)
+	return hostCachePut(keyPtr, keyLen, ptr, n, milliseconds)
+}
+
+func (native) CacheDelete(key string) int32 {
+	keyPtr, keyLen := text(key)
+	return hostCacheDelete(keyPtr, keyLen)
+}
 
 func (native) Trap() { trap() }
 

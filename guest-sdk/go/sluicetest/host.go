@@ -19,6 +19,7 @@ type host struct {
 	t         testing.TB
 	call      Call
 	mayHTTP   bool
+	mayCache  bool
 	executing bool
 	open      map[uint32][]byte
 	heads     map[uint32]responseHead // of open handles
@@ -34,7 +35,7 @@ type host struct {
 
 func newHost(t testing.TB, m *manifest.Manifest, command string, call Call) *host {
 	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, heads: map[uint32]responseHead{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
-	h.mayHTTP = slices.ContainsFunc(m.Capabilities, func(c manifest.Capability) bool { return c.Name == "http" })
+	h.mayHTTP, h.mayCache = m.Requests(manifest.CapabilityHTTP), m.Requests(manifest.CapabilityCache)
 	if h.now.IsZero() {
 		h.now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	}

@@ -33,6 +33,9 @@ type Call struct {
 	// HTTP answers the command's requests: a real transport, [Handler], or [RoundTripFunc]. Where it is nil, every
 	// request is denied.
 	HTTP http.RoundTripper
+	// Cache is what the connector has kept before the call; the call changes it. Where it is nil the connector may keep
+	// nothing. Nothing in it ends.
+	Cache map[string][]byte
 	// Now is when the call begins. Default 2030-01-01 UTC. The clock stands still but for sleeping.
 	Now time.Time
 	// Deadline is how long the call may take. Default 40 seconds. A command that sleeps past it ends there.

@@ -43,6 +43,12 @@ pub trait Host {
     fn is_json(&self, handle: u32) -> i32;
     /// Appends what stands behind a handle to the answer's body.
     fn write_from(&self, handle: u32) -> i32;
+    /// The handle of what is kept under a key.
+    fn cache_get(&self, key: &str) -> i32;
+    /// Keeps a copy of these bytes under a key for so many milliseconds.
+    fn cache_put(&self, key: &str, value: &[u8], milliseconds: u64) -> i32;
+    /// Removes what is kept under a key.
+    fn cache_delete(&self, key: &str) -> i32;
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -67,6 +73,9 @@ mod guest {
         fn http_header(head: u32, name_ptr: *const u8, name_len: usize, ptr: *mut u8, len: usize) -> i32;
         fn is_json(handle: u32) -> i32;
         fn write_from(handle: u32) -> i32;
+        fn cache_get(key_ptr: *const u8, key_len: usize) -> i32;
+        fn cache_put(key_ptr: *const u8, key_len: usize, ptr: *const u8, len: usize, milliseconds: i64) -> i32;
+        fn cache_delete(key_ptr: *const u8, key_len: usize) -> i32;
     }
 
     /// The real host, as seen from inside a module.
@@ -146,6 +155,19 @@ mod guest {
 
         fn write_from(&self, handle: u32) -> i32 {
             unsafe { write_from(handle) }
+        }
+
+        fn cache_get(&self, key: &str) -> i32 {
+            unsafe { cache_get(key.as_ptr(), key.len()) }
+        }
+
+        fn cache_put(&self, key: &str, value: &[u8], milliseconds: u64) -> i32 {
+            let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
+            unsafe { cache_put(key.as_ptr(), key.len(), value.as_ptr(), value.len(), milliseconds) }
+        }
+
+        fn cache_delete(&self, key: &str) -> i32 {
+            unsafe { cache_delete(key.as_ptr(), key.len()) }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::abi::{CONTEXT, Host};
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::params::Params;
 
@@ -75,6 +76,11 @@ impl<'a> Call<'a> {
     /// `host_failed` if the host has no randomness to give.
     pub fn random(&self, buf: &mut [u8]) -> Result<()> {
         check(self.host.random(buf)).map(drop)
+    }
+
+    /// What the connector keeps from call to call.
+    pub fn cache(&self) -> Cache<'a> {
+        Cache::new(self.host)
     }
 
     pub(crate) fn host(&self) -> &'a dyn Host {

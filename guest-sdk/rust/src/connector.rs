@@ -17,11 +17,19 @@ pub struct Connector {
     version: &'static str,
     description: &'static str,
     http: Option<Http>,
+    cache: Option<&'static str>,
     commands: &'static [Command],
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Http {
+    reason: &'static str,
+    hosts: &'static [&'static str],
+}
+
+/// What a connector asks for, as the manifest has it.
+struct Capability {
+    name: &'static str,
     reason: &'static str,
     hosts: &'static [&'static str],
 }
@@ -59,12 +67,18 @@ pub enum Kind {
 impl Connector {
     /// A connector without commands. `name` matches `^[a-z0-9][a-z0-9._-]{0,63}$`, `version` is a semantic version.
     pub const fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
-        Connector { name, version, description, http: None, commands: &[] }
+        Connector { name, version, description, http: None, cache: None, commands: &[] }
     }
 
     /// Asks for HTTP to these hosts, `scheme://host[:port][/path-prefix]` each, with a reason that the operator reads.
     pub const fn http(mut self, reason: &'static str, hosts: &'static [&'static str]) -> Self {
         self.http = Some(Http { reason, hosts });
+        self
+    }
+
+    /// Asks for a cache, with a reason that the operator reads.
+    pub const fn cache(mut self, reason: &'static str) -> Self {
+        self.cache = Some(reason);
         self
     }
 
@@ -82,16 +96,24 @@ impl Connector {
             json.text("name", self.name);
             json.text("version", self.version);
             json.text("description", self.description);
-            json.list("capabilities", self.http.iter(), |json, http| {
+            json.list("capabilities", self.capabilities(), |json, capability| {
                 json.object(|json| {
-                    json.text("name", "http");
-                    json.text("reason", http.reason);
-                    json.list("hosts", http.hosts.iter(), |json, host| push_string(json.0, host));
+                    json.text("name", capability.name);
+                    json.text("reason", capability.reason);
+                    if !capability.hosts.is_empty() {
+                        json.list("hosts", capability.hosts.iter(), |json, host| push_string(json.0, host));
+                    }
                 });
             });
             json.list("commands", self.commands.iter(), |json, command| command.describe(json));
         });
         String::from_utf8(out).expect("every part is UTF-8")
+    }
+
+    fn capabilities(&self) -> impl Iterator<Item = Capability> {
+        let http = self.http.map(|http| Capability { name: "http", reason: http.reason, hosts: http.hosts });
+        let cache = self.cache.map(|reason| Capability { name: "cache", reason, hosts: &[] });
+        http.into_iter().chain(cache)
     }
 
     /// The place of a command, as `execute` takes it.

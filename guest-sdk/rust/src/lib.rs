@@ -38,6 +38,7 @@ mod abi;
 mod answer;
 #[cfg(any(test, all(target_arch = "wasm32", feature = "arena")))]
 mod arena;
+mod cache;
 mod call;
 mod connector;
 mod error;
@@ -51,6 +52,7 @@ pub mod testing;
 
 pub use abi::Host;
 pub use answer::Answer;
+pub use cache::Cache;
 pub use call::{Call, Context, Level};
 pub use connector::{Command, Connector, Handler, Kind, Param};
 pub use error::{Error, Result};

@@ -30,6 +30,7 @@ const BAD_HANDLE: i32 = -1;
 const TOO_LARGE: i32 = -3;
 const INVALID: i32 = -4;
 const ABSENT: i32 = -6;
+const DENIED: i32 = -9;
 
 /// How deep an answer's arrays and objects may stand in one another.
 const MAX_DEPTH: usize = 512;
@@ -63,6 +64,8 @@ pub struct Outcome {
     pub sleeps: Vec<u64>,
     /// Why the host would refuse the answer, if it would: callers get `connector_crashed` then.
     pub refused: Option<&'static str>,
+    /// What the connector keeps after the call, where it may.
+    pub cache: Option<BTreeMap<String, Vec<u8>>>,
     /// How many handles of `http_send` the call left open.
     pub open_handles: usize,
 }
@@ -171,6 +174,12 @@ impl TestHost {
         self
     }
 
+    /// Lets the connector keep values, and puts these there. Nothing of them ends. Without this it may keep nothing.
+    pub fn cache(self, kept: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        self.state.borrow_mut().outcome.cache = Some(kept.into_iter().collect());
+        self
+    }
+
     /// Runs a command and returns what it did.
     ///
     /// # Panics
@@ -186,6 +195,16 @@ impl TestHost {
 }
 
 impl State {
+    /// What is kept, if the connector may keep something under this key; else the host's result.
+    fn cache(&mut self, key: &str) -> Result<&mut BTreeMap<String, Vec<u8>>, i32> {
+        const MAX_KEY: usize = 256;
+        match &mut self.outcome.cache {
+            None => Err(DENIED),
+            Some(_) if key.is_empty() || key.len() > MAX_KEY => Err(INVALID),
+            Some(cache) => Ok(cache),
+        }
+    }
+
     /// The head of a response.
     fn head(&self, handle: u32) -> Option<Value> {
         serde_json::from_slice(self.handles.get(&handle).filter(|_| handle > CONTEXT)?).ok()
@@ -305,5 +324,39 @@ impl Host for TestHost {
     fn write_from(&self, handle: u32) -> i32 {
         let bytes = self.state.borrow().handles.get(&handle).cloned();
         bytes.map_or(BAD_HANDLE, |bytes| self.write(&bytes).min(0))
+    }
+
+    fn cache_get(&self, key: &str) -> i32 {
+        let state = &mut *self.state.borrow_mut();
+        let value = match state.cache(key) {
+            Ok(cache) => cache.get(key).cloned(),
+            Err(result) => return result,
+        };
+        let Some(value) = value else { return ABSENT };
+        let handle = state.next + 1;
+        state.next += 2;
+        state.handles.insert(handle, value);
+        handle as i32
+    }
+
+    fn cache_put(&self, key: &str, value: &[u8], milliseconds: u64) -> i32 {
+        match self.state.borrow_mut().cache(key) {
+            Ok(_) if milliseconds == 0 => INVALID,
+            Ok(cache) => {
+                cache.insert(key.to_owned(), value.to_owned());
+                0
+            }
+            Err(result) => result,
+        }
+    }
+
+    fn cache_delete(&self, key: &str) -> i32 {
+        match self.state.borrow_mut().cache(key) {
+            Ok(cache) => {
+                cache.remove(key);
+                0
+            }
+            Err(result) => result,
+        }
     }
 }

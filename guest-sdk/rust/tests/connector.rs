@@ -17,6 +17,7 @@ const PROBE: Connector = Connector::new("probe", "1.2.3", "Tries \"everything\""
             .params(&[Param::integer("n", "How many"), Param::boolean("b", "Whether")]),
         Command::new("Ask", "Uses every other host function", ask),
         Command::new("Fail", "Fails", fail),
+        Command::new("Count", "Counts its calls", count),
         Command::new("Pass", "Passes the service's answer on", pass),
     ]);
 
@@ -61,6 +62,17 @@ fn ask(call: &Call) -> Result<Answer> {
     }))
 }
 
+fn count(call: &Call) -> Result<Answer> {
+    let cache = call.cache();
+    let count = cache.get("count")?.map_or(0, |value| value[0]) + 1;
+    if count == 3 {
+        cache.delete("count")?;
+    } else {
+        cache.put("count", &[count], Duration::from_secs(60))?;
+    }
+    Answer::json(&count)
+}
+
 fn pass(call: &Call) -> Result<Answer> {
     let response = Request::get("https://api.example.com/").send(call)?;
     let (long, none) = (response.header("X-LONG").unwrap_or_default(), response.header("none"));
@@ -95,7 +107,7 @@ fn manifest_is_the_table() {
     assert_eq!(manifest["commands"][1]["task_data"], true);
     assert_eq!(manifest["commands"][2]["parameters"][0]["type"], "int");
     assert_eq!(manifest["commands"][2]["parameters"][1]["type"], "bool");
-    assert_eq!(manifest["commands"].as_array().map(Vec::len), Some(6));
+    assert_eq!(manifest["commands"].as_array().map(Vec::len), Some(7));
     PROBE.warm();
 }
 
@@ -181,6 +193,38 @@ fn failed_requests_keep_the_hosts_code() {
         assert_eq!(outcome.open_handles, 0, "{code}");
     }
     assert_eq!(SendErrorKind::NotAvailable.status(), 500);
+}
+
+#[test]
+fn values_are_kept() {
+    let mut kept = Some(Default::default());
+    for want in ["1", "2", "3", "1"] {
+        let outcome = TestHost::new("{}").cache(kept.take().unwrap_or_default()).run(&PROBE, "Count");
+        assert_eq!(outcome.body, want);
+        assert_eq!(outcome.open_handles, 0);
+        kept = outcome.cache;
+    }
+    let outcome = TestHost::new("{}").run(&PROBE, "Count");
+    assert_eq!(outcome.head["error"]["code"], "cache_denied");
+    assert_eq!(outcome.head["http_status"], 403);
+}
+
+#[test]
+fn values_are_kept_errors() {
+    const CONNECTOR: Connector = Connector::new("c", "1.0.0", "").cache("tests").commands(&[Command::new("Run", "", |call| {
+        let second = Duration::from_secs(1);
+        let results = [
+            call.cache().get(""),
+            call.cache().get(&"k".repeat(257)),
+            call.cache().put("k", b"v", Duration::ZERO).map(|()| None),
+        ];
+        call.cache().put(&"k".repeat(256), b"", second)?;
+        Answer::json(&results.map(|result| result.unwrap_err().code().to_owned()))
+    })]);
+    let outcome = TestHost::new("{}").cache([]).run(&CONNECTOR, "Run");
+    assert_eq!(outcome.body, r#"["invalid_key","invalid_key","invalid_ttl"]"#);
+    let manifest: serde_json::Value = serde_json::from_str(&CONNECTOR.manifest()).expect("JSON");
+    assert_eq!(manifest["capabilities"], json!([{"name": "cache", "reason": "tests"}]));
 }
 
 #[test]

@@ -24,6 +24,7 @@ func init() {
 		sluice.Command("Rand", "Answers with 16 bytes of each source of randomness.", random),
 		sluice.Command("Stash", "Keeps a value in memory, and answers with the one it finds there.", stash),
 		sluice.Command("Log", "Logs a line again and again.", log),
+		sluice.Command("Count", "Answers with how often it was called, which it keeps in the cache.", count),
 		sluice.Command("Fetch", "Answers with what a URL gives.", fetch),
 	}
 	first := uint32(len(definitions))
@@ -31,12 +32,23 @@ func init() {
 		definitions = append(definitions, r.definition)
 	}
 	sluice.Connector{
-		Name:         "misbehave",
-		Version:      "1.0.0",
-		Description:  "Does everything wrong, for tests.",
-		Capabilities: []sluice.Capability{sluice.HTTP("fetches what the tests tell it to", "http://*", "https://*")},
+		Name:        "misbehave",
+		Version:     "1.0.0",
+		Description: "Does everything wrong, for tests.",
+		Capabilities: []sluice.Capability{
+			sluice.HTTP("fetches what the tests tell it to", "http://*", "https://*"),
+			sluice.Cached("counts its calls"),
+		},
 	}.Register(definitions...)
 	registerRaw(first)
+}
+
+func count(c *sluice.Call, _ none) (int, error) {
+	value, _, err := c.Cache().Get("count")
+	if err != nil {
+		return 0, err
+	}
+	return len(value) + 1, c.Cache().Put("count", append(value, 'x'), time.Minute)
 }
 
 func trap(*sluice.Call, none) (sluice.Answer, error) { panic("this value must not be seen anywhere") }
