@@ -248,7 +248,7 @@ func TestLoad_Errors(t *testing.T) {
 		{"grants that are a list", "grants: [http]", nil, nil, "grants must be a mapping of connector names"},
 		{"grants of no name", "grants: {Http!: {}}", nil, nil, `grants: "Http!" is no connector's name`},
 		{"a grant that is a text", "grants: {http: all}", nil, nil, "grants.http must be a mapping"},
-		{"a misspelt grant", "grants: {http: {adresses: [private]}}", nil, nil, `grants.http.adresses: there is no setting "adresses"; did you mean "addresses"?`},
+		{"a misspelt grant", "grants: {http: {adresses: [private]}}", nil, nil, `grants.http.adresses is no member of a grant; did you mean "addresses"?`},
 		{"rules that are a text", "grants: {http: {http: 'https://*'}}", nil, nil, "grants.http.http must be a list"},
 		{"rules that are numbers", "grants: {http: {http: [1]}}", nil, nil, "grants.http.http must be a list of texts"},
 		{"a grant's memory", "grants: {http: {memory: 1}}", nil, nil, "grants.http.memory is not a size from 65536"},

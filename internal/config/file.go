@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"sluice/internal/nearest"
 	"sluice/runtime"
@@ -114,59 +113,11 @@ func parseGrants(v any) (map[string]runtime.Grant, error) {
 		if !ok && all[name] != nil {
 			return nil, fmt.Errorf("grants.%s must be a mapping", name)
 		}
-		g, err := parseGrant(fields)
+		g, err := runtime.GrantFrom(fields)
 		if err != nil {
 			return nil, fmt.Errorf("grants.%s.%w", name, err)
 		}
 		grants[name] = g
 	}
 	return grants, nil
-}
-
-var grantKeys = []string{"http", "addresses", "cache", "memory", "response", "deadline"}
-
-func parseGrant(fields map[string]any) (g runtime.Grant, err error) {
-	for _, key := range slices.Sorted(maps.Keys(fields)) {
-		v := fields[key]
-		switch key {
-		case "http":
-			g.HTTP, err = list(v)
-		case "addresses":
-			g.Addresses, err = list(v)
-		case "cache":
-			var n int64
-			n, err = parseSize(fmt.Sprint(v), 1<<10, 1<<30)
-			g.Cache = int(n)
-		case "memory":
-			var n int64
-			n, err = parseSize(fmt.Sprint(v), 64<<10, 4<<30)
-			g.Memory = uint64(n)
-		case "response":
-			var n int64
-			n, err = parseSize(fmt.Sprint(v), 1<<10, 1<<30)
-			g.Response = int(n)
-		case "deadline":
-			g.Deadline, err = parseDuration(fmt.Sprint(v), time.Millisecond)
-		default:
-			return g, fmt.Errorf("%s: %w", key, unknownKey(key, grantKeys))
-		}
-		if err != nil {
-			return g, fmt.Errorf("%s %w", key, err)
-		}
-	}
-	return g, nil
-}
-
-func list(v any) ([]string, error) {
-	items, ok := v.([]any)
-	if !ok {
-		return nil, fmt.Errorf("must be a list")
-	}
-	out := make([]string, len(items))
-	for i, item := range items {
-		if out[i], ok = item.(string); !ok {
-			return nil, fmt.Errorf("must be a list of texts")
-		}
-	}
-	return out, nil
 }
