@@ -22,6 +22,8 @@ const (
 	Invalid      Errno = -4
 	NotAvailable Errno = -5
 	Absent       Errno = -6
+	Timeout      Errno = -7
+	Closed       Errno = -8
 	NotGranted   Errno = -9 // the capability is not requested, or not granted
 )
 
@@ -35,6 +37,8 @@ type Doer interface {
 type Call struct {
 	// HTTP is where requests go, under the connector's grant.
 	HTTP Doer
+	// TCP is where connections go, under the connector's grant. Nil is for a guest that is only being described.
+	TCP Dialer
 	// Cache is what the connector keeps from call to call; nil where that is not requested or not granted.
 	Cache *cache.Cache
 	// Describing says that the guest is only being asked for its manifest: nothing but the log, the clock and

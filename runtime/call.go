@@ -74,7 +74,7 @@ func (r *Runtime) acquire(cmd *Command) (*Command, bool) {
 
 func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
 	c := cmd.connector
-	host := &hostfuncs.Call{HTTP: c.http, Cache: c.cache}
+	host := &hostfuncs.Call{HTTP: c.http, TCP: c.tcp, Cache: c.cache}
 	entry := &abi.Call{
 		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output, Budget: r.growth,
 	}

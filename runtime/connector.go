@@ -29,6 +29,7 @@ type connector struct {
 	pool        *sandbox.Pool
 	slots       *sandbox.Slots
 	http        hostfuncs.Doer
+	tcp         hostfuncs.Dialer
 	cache       *cache.Cache // nil: none
 	limits      Limits
 
@@ -74,7 +75,11 @@ func (r *Runtime) serve(c *connector, code *code) error {
 	if err != nil {
 		return refuse(RefusedManifest, err.Error())
 	}
-	c.code, c.http, c.cache = code, client, r.newCache(c)
+	dialer, err := r.tcpDialer(c)
+	if err != nil {
+		return refuse(RefusedManifest, err.Error())
+	}
+	c.code, c.http, c.tcp, c.cache = code, client, dialer, r.newCache(c)
 	c.slots = sandbox.NewSlots(c.limits.Concurrent, c.limits.Queue)
 	c.pool = sandbox.NewPool(sandbox.PoolConfig{
 		Make: code.maker(c.limits.sandbox()), Warm: c.limits.Warm, Slots: []*sandbox.Slots{c.slots, r.slots},

@@ -14,6 +14,11 @@ type Grant struct {
 	HTTP []string
 	// Addresses holds the addresses that the rules' hosts may stand for; none means public ones.
 	Addresses []string
+	// TCP holds the rules of where it may open connections, each host:port; none means nowhere.
+	TCP []string
+	// TCPAuthorities is a file with the certificate authorities, in PEM, that are trusted for TLS on these connections in
+	// place of the system's; "" means the system's.
+	TCPAuthorities string
 	// Cache is how many bytes it may keep from call to call; 0 means none.
 	Cache int
 	// Memory is how large the guest's memory may grow, in bytes; 0 means the limit for all.
@@ -45,6 +50,9 @@ func effectiveGrants(c Config) (map[string]Grant, error) {
 	}
 	for name, g := range c.Grants {
 		if _, err := g.entry(); err != nil {
+			return nil, fmt.Errorf("the grant of connector %q: %w", name, err)
+		}
+		if _, err := g.tcpEntry(); err != nil {
 			return nil, fmt.Errorf("the grant of connector %q: %w", name, err)
 		}
 		grants[name] = g
@@ -109,6 +117,9 @@ func (r *Runtime) limitsOf(name string) Limits {
 func requestedRules(m *manifest.Manifest) ([]egress.Rule, error) {
 	var out []egress.Rule
 	for _, capability := range m.Capabilities {
+		if capability.Name != manifest.CapabilityHTTP {
+			continue
+		}
 		for _, host := range capability.Hosts {
 			rule, err := egress.ParseRule(host)
 			if err != nil {

@@ -73,6 +73,40 @@ var grantMembers = []grantMember{
 		write: func(g Grant) any { return textsOrNil(g.Addresses) },
 	},
 	{
+		name: "tcp",
+		schema: `{"description": "Rules of where connections may go, host:port. The host is a name, an address, *.name for every name below one, or * for any. Without rules: nowhere.",
+			"type": "array", "maxItems": 1000, "items": {"type": "string", "pattern": "^[^/?#@]+:[0-9]{1,5}$"}}`,
+		read: func(g *Grant, v any) error {
+			return eachText(v, func(s string) error {
+				if _, err := egress.ParseTCPRule(s); err != nil {
+					return err
+				}
+				g.TCP = append(g.TCP, s)
+				return nil
+			})
+		},
+		write: func(g Grant) any { return textsOrNil(g.TCP) },
+	},
+	{
+		name: "tcp_ca",
+		schema: `{"description": "A file with the certificate authorities, in PEM, that are trusted for TLS on connections. Not set: the system's.",
+			"type": "string", "minLength": 1}`,
+		read: func(g *Grant, v any) error {
+			s, ok := v.(string)
+			if !ok || s == "" {
+				return errors.New("must be the path of a file")
+			}
+			g.TCPAuthorities = s
+			return nil
+		},
+		write: func(g Grant) any {
+			if g.TCPAuthorities == "" {
+				return nil
+			}
+			return g.TCPAuthorities
+		},
+	},
+	{
 		name:   "cache",
 		schema: sizeSchema("How much the connector may keep from call to call. Not set: nothing.", leastGrantCache, mostGrantCache),
 		read: func(g *Grant, v any) error {

@@ -92,7 +92,7 @@ func ended(cause error) *Error {
 
 // Denial says what was refused and what would allow it. It is an error.
 type Denial struct {
-	// Scheme, Host and Port are where the guest wanted to go.
+	// Scheme, Host and Port are where the guest wanted to go; the scheme is "tcp" for a connection of its own.
 	Scheme string
 	Host   string
 	Port   uint16
@@ -110,6 +110,10 @@ type Denial struct {
 // Error implements error. The text may be shown to a guest.
 func (d *Denial) Error() string {
 	switch {
+	case d.Scheme == schemeTCP && d.NotRequested:
+		return fmt.Sprintf("the connector's manifest does not ask for %s: add %q to the hosts of its tcp capability", d.Host, d.Grant)
+	case d.Scheme == schemeTCP && d.Class == ClassNone:
+		return fmt.Sprintf("%s is not granted: add the rule %q to the tcp of the connector's grant", d.Host, d.Grant)
 	case d.NotRequested:
 		return fmt.Sprintf("the connector's manifest does not ask for %s: add %q to the hosts of its http capability", d.Host, d.Grant)
 	case d.Class == ClassNone:

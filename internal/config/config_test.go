@@ -251,6 +251,8 @@ func TestLoad_Errors(t *testing.T) {
 		{"a misspelt grant", "grants: {http: {adresses: [private]}}", nil, nil, `grants.http.adresses is no member of a grant; did you mean "addresses"?`},
 		{"rules that are a text", "grants: {http: {http: 'https://*'}}", nil, nil, "grants.http.http must be a list"},
 		{"rules that are numbers", "grants: {http: {http: [1]}}", nil, nil, "grants.http.http must be a list of texts"},
+		{"connections that are a text", "grants: {http: {tcp: 'a:1'}}", nil, nil, "grants.http.tcp must be a list"},
+		{"authorities that are a list", "grants: {http: {tcp_ca: [a]}}", nil, nil, "grants.http.tcp_ca must be the path of a file"},
 		{"a grant's memory", "grants: {http: {memory: 1}}", nil, nil, "grants.http.memory is not a size from 65536"},
 		{"a grant's cache", "grants: {http: {cache: 12}}", nil, nil, "grants.http.cache is not a size from 1024"},
 		{"a grant's response", "grants: {http: {response: lots}}", nil, nil, "grants.http.response is not a size"},
@@ -275,6 +277,8 @@ grants:
   http:
     http: ["https://api.example.com/v1", "https://*.example.org"]
     addresses: [private, 10.0.0.0/8]
+    tcp: [db.example.com:5432]
+    tcp_ca: /etc/db.pem
     memory: 256MiB
     cache: 1MiB
     response: 2097152
@@ -286,6 +290,7 @@ pool:
 `, nil, nil)
 	want := map[string]runtime.Grant{
 		"http": {HTTP: []string{"https://api.example.com/v1", "https://*.example.org"}, Addresses: []string{"private", "10.0.0.0/8"},
+			TCP: []string{"db.example.com:5432"}, TCPAuthorities: "/etc/db.pem",
 			Cache: 1 << 20, Memory: 256 << 20, Response: 2 << 20, Deadline: 90 * time.Second},
 		"nothing": {}, "empty": {},
 	}

@@ -31,6 +31,8 @@ type Call struct {
 	answered   bool
 	tooLarge   bool
 	responses  []response
+	// connections are those that the guest opened; Release closes them.
+	connections []connection
 	// held counts the bytes of responses, charged those taken from the budget.
 	held, charged int
 	starved       bool
@@ -61,8 +63,9 @@ func (c *Call) charge(n int) bool {
 // Starved says that the budget did not allow what the host was to hold for the call.
 func (c *Call) Starved() bool { return c.starved }
 
-// Release gives back what was taken from the budget. The call is over.
+// Release gives back what was taken from the budget, and closes the guest's connections. The call is over.
 func (c *Call) Release() {
+	c.closeConnections()
 	c.Budget.Give(uint64(c.charged))
 	c.charged = 0
 }

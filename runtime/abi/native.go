@@ -116,6 +116,10 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 	"http_header":  withErrno(nativeHTTPHeader),
 	"is_json":      withErrno(nativeIsJSON),
 	"write_from":   withErrno(nativeWriteFrom),
+	"tcp_open":     withErrno(nativeTCPOpen),
+	"tcp_read":     withErrno(nativeTCPRead),
+	"tcp_write":    withErrno(nativeTCPWrite),
+	"tcp_tls":      withErrno(nativeTCPTLS),
 }
 
 // withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno. A guest whose time is over gets no
@@ -182,6 +186,8 @@ func (c *Call) behind(ctx context.Context, h handle) ([]byte, hostfuncs.Errno) {
 		return c.Params, hostfuncs.OK
 	case h == handleContext:
 		return c.Context, hostfuncs.OK
+	case isConnection(h):
+		return c.connectionHead(h)
 	}
 	r, errno := c.response(h)
 	switch {
@@ -221,10 +227,13 @@ func nativeRead(ctx context.Context, c *Call, mem api.Memory, stack []uint64) in
 	return int32(n)
 }
 
-func nativeClose(_ context.Context, c *Call, _ api.Memory, stack []uint64) int32 {
+func nativeClose(ctx context.Context, c *Call, _ api.Memory, stack []uint64) int32 {
 	h := handle(stack[0])
 	if !c.Host.Describing && h < handleFirst {
 		return 0
+	}
+	if isConnection(h) {
+		return int32(c.closeConnection(ctx, h))
 	}
 	return int32(c.closeHandle(h))
 }

@@ -169,7 +169,10 @@ func TestHostCalls_AfterTheEnd(t *testing.T) {
 	defer cancel()
 	for name, args := range map[string][]uint64{
 		"read": {0, 0, 0, 1}, "close": {0}, "write": {0, 1}, "answer": {0, 1}, "log": {1, 0, 1}, "random": {0, 1 << 15},
-		"sleep": {0}, "http_send": {0, 1, 0, 0}, "http_status": {2}, "http_header": {2, 0, 1, 0, 1}, "is_json": {0}, "cache_get": {0, 1}, "cache_put": {0, 1, 0, 1, 1}, "cache_delete": {0, 1}, "write_from": {0}, "random_get": {0, 1 << 15}, "fd_write": {1, 0, 0, 0}, "sched_yield": {},
+		"sleep": {0}, "http_send": {0, 1, 0, 0}, "http_status": {2}, "http_header": {2, 0, 1, 0, 1}, "is_json": {0}, "write_from": {0},
+		"cache_get": {0, 1}, "cache_put": {0, 1, 0, 1, 1}, "cache_delete": {0, 1},
+		"tcp_open": {0, 1}, "tcp_read": {1, 0, 1, 0}, "tcp_write": {1, 0, 1, 0}, "tcp_tls": {1, 0, 0},
+		"random_get": {0, 1 << 15}, "fd_write": {1, 0, 0, 0}, "sched_yield": {},
 	} {
 		_, err := newGuest(t, &Call{}).try(over, name, args...)
 		if err == nil {
@@ -197,6 +200,10 @@ func TestNative_Describing(t *testing.T) {
 	g.want(notAvailable, "http_header", 2, ptr, n, 128, 8)
 	g.want(notAvailable, "is_json", 0)
 	g.want(notAvailable, "write_from", 0)
+	g.want(notAvailable, "tcp_open", ptr, n)
+	g.want(notAvailable, "tcp_read", 3, 128, 8, 0)
+	g.want(notAvailable, "tcp_write", 3, ptr, n, 0)
+	g.want(notAvailable, "tcp_tls", 3, 0, 0)
 	if size, err := g.try(context.Background(), "size", 0); err != nil || int64(size) != int64(notAvailable) {
 		t.Errorf("size: %d, %v", int64(size), err)
 	}

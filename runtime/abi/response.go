@@ -54,7 +54,7 @@ func (r *response) size() int { return r.headSize + len(r.body) }
 // isBody says which one of a response's handles it is: they are a pair, the head's and the body's.
 func isBody(h handle) bool { return (h-handleFirst)%2 == 1 }
 
-func isResponseBody(h handle) bool { return h >= handleFirst && isBody(h) }
+func isResponseBody(h handle) bool { return h >= handleFirst && h < handleConnections && isBody(h) }
 
 // response is whose head or body is behind an open handle.
 func (c *Call) response(h handle) (*response, hostfuncs.Errno) {

@@ -27,12 +27,13 @@ type Manifest struct {
 // The capabilities.
 const (
 	CapabilityHTTP  = "http"
+	CapabilityTCP   = "tcp"
 	CapabilityCache = "cache"
 )
 
 // Capability is one thing a connector asks to be allowed.
 type Capability struct {
-	// Name is the capability, one of those that [Parse] knows: "http", "cache".
+	// Name is the capability, one of those that [Parse] knows: "http", "tcp", "cache".
 	Name string `json:"name"`
 	// Reason tells the operator what it is needed for: 1 byte to 4 KiB of plain text.
 	Reason string `json:"reason"`

@@ -25,7 +25,7 @@ const (
 )
 
 var (
-	knownCapabilities = []string{CapabilityHTTP, CapabilityCache}
+	knownCapabilities = []string{CapabilityHTTP, CapabilityTCP, CapabilityCache}
 	knownTypes        = []string{string(TypeString), string(TypeInt), string(TypeBool), string(TypeAny)}
 )
 

@@ -29,6 +29,10 @@ var nativeHost = newHost(ModuleNative, map[string]string{
 	"cache_delete": "i i -> i",
 	"is_json":      "i -> i",
 	"write_from":   "i -> i",
+	"tcp_open":     "i i -> i",
+	"tcp_read":     "i i i I -> i",
+	"tcp_write":    "i i i I -> i",
+	"tcp_tls":      "i i i -> i",
 })
 
 var wasiHost = newHost(ModuleWASI, map[string]string{

@@ -1,0 +1,132 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
+
+// DialerConfig is what a [Dialer] is made of.
+type DialerConfig struct {
+	// Policy says where connections may go. Required.
+	Policy *TCPPolicy
+	// Guard judges addresses. Required; one for the process.
+	Guard *Guard
+	// Sockets is the budget of open sockets. Required; one for the process.
+	Sockets *Sockets
+	// ConnectTimeout bounds name resolution and connecting together. Default [DefaultConnectTimeout].
+	ConnectTimeout time.Duration
+	// TLSTimeout bounds the TLS handshake. Default [DefaultTLSTimeout].
+	TLSTimeout time.Duration
+	// Resolver looks names up. Default: Go's.
+	Resolver *net.Resolver
+	// OnDenied, where set, is called for every connection that is refused, before Dial returns. It must not block.
+	OnDenied func(Denial)
+}
+
+// Dialer opens connections within a policy. Its methods may be called at once. It keeps nothing open: a connection
+// belongs to who dialled it.
+type Dialer struct{ config DialerConfig }
+
+// NewDialer returns a dialer.
+func NewDialer(config DialerConfig) *Dialer {
+	setDefault(&config.ConnectTimeout, DefaultConnectTimeout)
+	setDefault(&config.TLSTimeout, DefaultTLSTimeout)
+	return &Dialer{config}
+}
+
+// DialRequest is where a connection is to go.
+type DialRequest struct {
+	// Address is host:port; see [ParseTCPAddress].
+	Address string
+	// TLS begins TLS at once, with the host's name.
+	TLS bool
+	// Timeout bounds all of it. 0 leaves the dialer's own bounds.
+	Timeout time.Duration
+}
+
+// FieldAddress names the part of a [DialRequest] that is at fault, in [Error.Field].
+const FieldAddress = "address"
+
+// Dial opens a connection. No proxy is used, whatever the environment says.
+//
+// # Errors
+//
+// Exactly one of the results is nil. [CodeEnded] means that ctx ended: end the call.
+func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
+	address, err := ParseTCPAddress(r.Address)
+	if err != nil {
+		return nil, invalid(FieldAddress, err.Error())
+	}
+	allowance, roots, err := d.config.Policy.Match(&address)
+	if err != nil {
+		return nil, d.denied(&address, err)
+	}
+	call := ctx
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
+		defer cancel()
+	}
+	raw, err := d.connect(ctx, allowance, &address)
+	if err != nil {
+		var denial *Denial
+		switch {
+		case call.Err() != nil:
+			return nil, ended(call.Err())
+		case errors.As(err, &denial):
+			return nil, d.denied(&address, denial)
+		case errors.Is(err, errNoSocket):
+			return nil, &Error{Code: CodeOverloaded, Message: "no socket is left for this call: try again later"}
+		case ctx.Err() != nil:
+			err = context.DeadlineExceeded // the resolver has errors of its own for it
+		}
+		return nil, dialFailure(address.host, err)
+	}
+	c := &Conn{raw: raw, stream: raw, host: address.host, roots: roots, tlsTimeout: d.config.TLSTimeout}
+	if r.TLS {
+		if failure := c.handshake(call, ctx); failure != nil {
+			return nil, failure
+		}
+	}
+	return c, nil
+}
+
+// connect opens the socket.
+func (d *Dialer) connect(ctx context.Context, a *Allowance, address *TCPAddress) (net.Conn, error) {
+	// Go connects to the IPv4 address inside a mapped literal, and Control would not see the outer one.
+	if address.literal.IsValid() {
+		if err := d.config.Guard.Check(a, address.literal); err != nil {
+			return nil, err
+		}
+	}
+	if !d.config.Sockets.Acquire() {
+		return nil, errNoSocket
+	}
+	dialer := net.Dialer{
+		Timeout:        d.config.ConnectTimeout,
+		KeepAlive:      15 * time.Second,
+		Resolver:       d.config.Resolver,
+		ControlContext: d.config.Guard.Control(a),
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", address.String())
+	if err != nil {
+		d.config.Sockets.Release()
+		return nil, err
+	}
+	return d.config.Sockets.Count(conn), nil
+}
+
+// denied reports a denial.
+func (d *Dialer) denied(address *TCPAddress, err error) *Error {
+	var denial *Denial
+	if !errors.As(err, &denial) {
+		denial = &Denial{Class: ClassUnknown}
+	}
+	denial = address.denial(denial)
+	if d.config.OnDenied != nil {
+		d.config.OnDenied(*denial)
+	}
+	return &Error{Code: CodeEgressDenied, Message: denial.Error(), Denial: denial}
+}

@@ -1,0 +1,91 @@
+package runtime
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"sluice/hostfuncs"
+	"sluice/hostfuncs/egress"
+	"sluice/runtime/manifest"
+)
+
+// tcpEntry is what the grant says of connections, in the form that a policy takes.
+func (g Grant) tcpEntry() (egress.TCPEntry, error) {
+	var e egress.TCPEntry
+	for _, s := range g.TCP {
+		rule, err := egress.ParseTCPRule(s)
+		if err != nil {
+			return e, err
+		}
+		e.Rules = append(e.Rules, rule)
+	}
+	http, err := g.entry()
+	if err != nil {
+		return e, err
+	}
+	e.Addresses = http.Addresses
+	if g.TCPAuthorities == "" {
+		return e, nil
+	}
+	pem, err := os.ReadFile(g.TCPAuthorities)
+	if err != nil {
+		return e, fmt.Errorf("tcp_ca: %w", err)
+	}
+	e.RootCAs = x509.NewCertPool()
+	if !e.RootCAs.AppendCertsFromPEM(pem) {
+		return e, fmt.Errorf("tcp_ca: %s holds no certificate in PEM", g.TCPAuthorities)
+	}
+	return e, nil
+}
+
+// tcpDialer returns what opens a connector's connections: what it requested, within what it is granted.
+func (r *Runtime) tcpDialer(c *connector) (hostfuncs.Dialer, error) {
+	requested, err := requestedTCPRules(c.version.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	if len(requested) == 0 {
+		return hostfuncs.DeniedTCP(fmt.Sprintf("the manifest of %q does not ask for the capability tcp, with the hosts it needs", c.name)), nil
+	}
+	var entries []egress.TCPEntry
+	granted, err := r.grants[c.name].tcpEntry()
+	if err != nil {
+		return nil, err
+	}
+	if len(granted.Rules) > 0 {
+		entries = append(entries, granted)
+	}
+	if r.config.Dev {
+		dev, err := devGrant.tcpEntry()
+		if err != nil {
+			return nil, err
+		}
+		dev.Rules = requested
+		entries = append(entries, dev)
+	}
+	if len(entries) == 0 {
+		return hostfuncs.DeniedTCP(fmt.Sprintf("no connection is granted to %q: add rules to grants.%s.tcp in the configuration; it asks for %v", c.name, c.name, requested)), nil
+	}
+	return egress.NewDialer(egress.DialerConfig{
+		Policy: egress.NewTCPPolicy(entries, requested), Guard: r.guard, Sockets: r.sockets,
+	}), nil
+}
+
+// requestedTCPRules are where a connector asks to open connections.
+func requestedTCPRules(m *manifest.Manifest) ([]egress.TCPRule, error) {
+	var out []egress.TCPRule
+	for _, capability := range m.Capabilities {
+		if capability.Name != manifest.CapabilityTCP {
+			continue
+		}
+		for _, host := range capability.Hosts {
+			rule, err := egress.ParseTCPRule(host)
+			if err != nil {
+				return nil, fmt.Errorf("the capability %q: %w", capability.Name, err)
+			}
+			out = append(out, rule)
+		}
+	}
+	return out, nil
+}
