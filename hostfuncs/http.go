@@ -193,6 +193,10 @@ func appendFailure(dst []byte, e *egress.Error) []byte {
 		dst = append(dst, `,"field":`...)
 		dst = rawjson.AppendString(dst, e.Field)
 	}
+	if e.RetryAfter > 0 {
+		dst = append(dst, `,"retry_after_ms":`...)
+		dst = strconv.AppendInt(dst, e.RetryAfter.Milliseconds(), 10)
+	}
 	return append(dst, "}}"...)
 }
 

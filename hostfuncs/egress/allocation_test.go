@@ -17,7 +17,7 @@ func TestAllocations(t *testing.T) {
 		run  func()
 	}{
 		{"policy, cached host", func() {
-			if _, err := policy.Match(u); err != nil {
+			if _, err := policy.Match(u, "GET"); err != nil {
 				t.Error(err)
 			}
 		}},

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/hostfuncs/egress/fault"
 )
 
 // These are used where [Config] leaves a field unset.
@@ -46,6 +48,13 @@ type Config struct {
 	Resolver *net.Resolver
 	// RootCAs are the certificate authorities to trust. Default: the system's.
 	RootCAs *x509.CertPool
+	// Redirects is how many redirects are followed for one request, up to [MaxRedirects]. Default none: a redirect is a
+	// response like any other.
+	Redirects int
+	// Retry says what is tried again. Default nothing.
+	Retry Retry
+	// Fault bounds what one destination can do to the others. Default: what package fault has.
+	Fault fault.Config
 	// OnDenied, where set, is called for every request that is refused, before Do returns. It must not block.
 	OnDenied func(Denial)
 }
@@ -78,9 +87,11 @@ type Response struct {
 
 // Client sends requests within a policy. Its methods may be called at once.
 type Client struct {
-	config    Config
-	userAgent []string
-	closed    atomic.Bool
+	config       Config
+	userAgent    []string
+	closed       atomic.Bool
+	destinations *fault.Set
+	attempted    func(*URL) // for tests: called for each attempt that is made
 
 	mu         sync.RWMutex // protects transports
 	transports map[*Allowance]*http.Transport
@@ -94,9 +105,10 @@ func NewClient(config Config) *Client {
 	setDefault(&config.TLSTimeout, DefaultTLSTimeout)
 	setDefault(&config.IdleTimeout, DefaultIdleTimeout)
 	c := &Client{
-		config:     config,
-		userAgent:  []string{"sluice/" + config.Version},
-		transports: make(map[*Allowance]*http.Transport),
+		config:       config,
+		userAgent:    []string{"sluice/" + config.Version},
+		destinations: fault.NewSet(config.Fault),
+		transports:   make(map[*Allowance]*http.Transport),
 	}
 	config.Sockets.join(c)
 	return c
@@ -126,7 +138,8 @@ func (c *Client) closeIdle() {
 	}
 }
 
-// Do sends the request and reads the whole response. Redirects are not followed, no cookie is kept, no proxy is used.
+// Do sends the request and reads the whole response. Redirects are followed and failures retried as far as [Config] says;
+// no cookie is kept.
 //
 // # Errors
 //
@@ -141,24 +154,25 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
 	if !validMethod(r.Method) {
 		return nil, invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
 	}
-	e := &exchange{client: c, call: ctx}
+	e := &exchange{client: c, call: ctx, method: r.Method, body: lentBody{data: r.Body}}
 	var err error
 	if e.url, err = ParseURL(r.URL); err != nil {
 		return nil, invalid(FieldURL, err.Error())
 	}
-	header, invalidHeader := c.makeHeader(r.Headers)
-	if invalidHeader != nil {
+	var invalidHeader *Error
+	if e.header, invalidHeader = c.makeHeader(r.Headers); invalidHeader != nil {
 		return nil, invalidHeader
 	}
-	allowance, err := c.config.Policy.Match(&e.url)
-	if err != nil {
-		return nil, c.denied(&e.url, err)
+	e.timeout = r.Timeout
+	if e.timeout <= 0 {
+		e.timeout = DefaultTimeout
 	}
-	timeout := r.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	if c.config.Redirects > 0 {
+		return e.follow(ctx, r.Body)
 	}
-	return e.run(allowance, r, header, timeout)
+	return e.try(ctx, r.Body)
 }
 
 // denied completes the denial with where the request wanted to go, and reports it.
@@ -194,32 +208,32 @@ func (c *Client) transport(a *Allowance) *http.Transport {
 	return t
 }
 
-// exchange is one request on its way, with what belongs to it in one piece of memory. It outlives Do where a connection
-// attempt, or the writing of a body, does.
+// exchange is one attempt of a request on its way, with what belongs to it in one piece of memory. It outlives Do where
+// a connection attempt, or the writing of a body, does.
 type exchange struct {
 	client    *Client
 	call      context.Context // ends the call
+	timeout   time.Duration   // what the request had at its start, all attempts together
+	method    string
 	url       URL
-	target    url.URL  // url as net/http takes it
-	body      lentBody // the request's, if there is one
+	header    http.Header // not changed once it is made: earlier attempts may still be writing it
+	target    url.URL     // url as net/http takes it
+	body      lentBody    // the request's, if there is one
 	wire      boundedReader
 	trace     httptrace.ClientTrace
 	connected atomic.Bool // the request has a connection, TLS included
 }
 
-func (e *exchange) run(a *Allowance, r *Request, header http.Header, timeout time.Duration) (*Response, *Error) {
+func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	c := e.client
-	ctx, cancel := context.WithTimeout(e.call, timeout)
-	defer cancel()
-	// A retry on a fresh connection asks for one anew.
+	// A retry by net/http on a fresh connection asks for one anew.
 	e.trace.GetConn = func(string) { e.connected.Store(false) }
 	e.trace.GotConn = func(httptrace.GotConnInfo) { e.connected.Store(true) }
 
-	if len(r.Body) > 0 {
-		e.body.data = r.Body
+	if len(e.body.data) > 0 {
 		defer e.body.takeBack()
 	}
-	request, invalidURL := e.makeRequest(httptrace.WithClientTrace(ctx, &e.trace), r.Method, header)
+	request, invalidURL := e.makeRequest(httptrace.WithClientTrace(ctx, &e.trace))
 	if invalidURL != nil {
 		return nil, invalidURL
 	}
@@ -231,7 +245,7 @@ func (e *exchange) run(a *Allowance, r *Request, header http.Header, timeout tim
 	if response.StatusCode < 200 {
 		return nil, &Error{Code: CodeProtocol, Message: e.url.host + " answered with a status that ends no request"}
 	}
-	content, err := e.readBody(response, r.Method, c.config.ResponseLimit)
+	content, err := e.readBody(response, e.method, c.config.ResponseLimit)
 	if err != nil {
 		return nil, e.bodyError(ctx, err)
 	}

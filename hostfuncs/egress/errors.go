@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // Code says why there is no response. The values are part of the guest ABI.
@@ -36,8 +37,13 @@ const (
 	CodeDecode Code = "decode"
 	// CodeResponseTooLarge: the response is over a limit; nothing of it is handed out.
 	CodeResponseTooLarge Code = "response_too_large"
-	// CodeOverloaded: the socket budget is spent.
+	// CodeOverloaded: the socket budget is spent, or too much is under way to the destination.
 	CodeOverloaded Code = "overloaded"
+	// CodeCircuitOpen: most of the last requests to the destination failed, and none is sent there for some seconds; see
+	// [Error.RetryAfter].
+	CodeCircuitOpen Code = "circuit_open"
+	// CodeRedirect: redirects were to be followed and never ended, or one led nowhere that can be requested.
+	CodeRedirect Code = "redirect"
 )
 
 // CodeEnded is no answer for a guest: the call itself is over (its context ended, or the client was closed). The caller
@@ -64,6 +70,8 @@ type Error struct {
 	Field string
 	// Denial is set with CodeEgressDenied.
 	Denial *Denial
+	// RetryAfter is set with CodeCircuitOpen: until the destination is tried again.
+	RetryAfter time.Duration
 
 	ended error
 }
@@ -98,6 +106,8 @@ type Denial struct {
 	Port   uint16
 	// NotRequested: the operator may have granted it, but the connector's manifest never asked for it.
 	NotRequested bool
+	// Method is the method, where a granted rule would match but for its methods; Grant is that rule without them.
+	Method string
 	// Class is the class of the refused address; [ClassNone] where the name was refused.
 	Class Class
 	// Addr is the refused address. It is for the operator: it is not part of the message, since what a name resolves
@@ -116,6 +126,9 @@ func (d *Denial) Error() string {
 		return fmt.Sprintf("%s is not granted: add the rule %q to the tcp of the connector's grant", d.Host, d.Grant)
 	case d.NotRequested:
 		return fmt.Sprintf("the connector's manifest does not ask for %s: add %q to the hosts of its http capability", d.Host, d.Grant)
+	case d.Method != "":
+		return fmt.Sprintf("%s to %s is not granted: add %s to the methods of the rule %q in the http of the connector's grant",
+			d.Method, d.Host, d.Method, d.Grant)
 	case d.Class == ClassNone:
 		return fmt.Sprintf("%s is not granted: add the rule %q, with a path prefix or without, to the http of the connector's grant", d.Host, d.Grant)
 	}

@@ -23,6 +23,7 @@ type Policy struct {
 	sets      [][]Address // distinct, at most maxSets
 	requested []Rule
 	digest    string
+	byMethod  bool // some rule has methods
 
 	mu         sync.RWMutex
 	origins    map[origin]*Allowance // decided by scheme, host and port alone; bounded by maxOrigins
@@ -36,6 +37,7 @@ type grantedRule struct {
 
 type origin struct {
 	secure bool
+	method methodSet // where rules have methods
 	port   uint16
 	host   string
 }
@@ -77,6 +79,7 @@ func NewPolicy(granted []Entry, requested []Rule) (*Policy, error) {
 			p.sets = append(p.sets, addresses)
 		}
 		for _, r := range e.Rules {
+			p.byMethod = p.byMethod || r.methods != 0
 			p.rules = append(p.rules, grantedRule{Rule: r, set: set})
 		}
 	}
@@ -101,33 +104,42 @@ func (p *Policy) makeDigest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Match returns the addresses that the URL's host may stand for: the union over the entries whose rules match. The same
-// union is always the same pointer.
+// Match returns the addresses that the URL's host may stand for: the union over the entries whose rules match the URL and
+// the method. The same union is always the same pointer.
 //
 // # Errors
 //
 // A [*Denial] that names the missing rule.
-func (p *Policy) Match(u *URL) (*Allowance, error) {
+func (p *Policy) Match(u *URL, method string) (*Allowance, error) {
 	key := origin{secure: u.secure, port: u.port, host: u.host}
+	if p.byMethod {
+		key.method = methodBit(method)
+	}
 	p.mu.RLock()
 	a := p.origins[key]
 	p.mu.RUnlock()
 	if a != nil {
 		return a, nil
 	}
-	return p.match(u, key)
+	return p.match(u, method, key)
 }
 
-func (p *Policy) match(u *URL, key origin) (*Allowance, error) {
+func (p *Policy) match(u *URL, method string, key origin) (*Allowance, error) {
 	plain := plainPath(u.path)
 	var sets uint64
 	byPath, requested := false, false
+	var other *grantedRule // matches but for the method
+	bit := methodBit(method)
 	for i := range p.rules {
 		r := &p.rules[i]
 		if r.matchesOrigin(u) {
 			byPath = byPath || r.path != ""
-			if r.matchesPath(u.path, plain) {
+			switch {
+			case !r.matchesPath(u.path, plain):
+			case r.allows(bit):
 				sets |= 1 << r.set
+			default:
+				other = r
 			}
 		}
 	}
@@ -137,6 +149,9 @@ func (p *Policy) match(u *URL, key origin) (*Allowance, error) {
 			byPath = byPath || r.path != ""
 			requested = requested || r.matchesPath(u.path, plain)
 		}
+	}
+	if sets == 0 && requested && other != nil {
+		return nil, other.denyMethod(u, method)
 	}
 	if sets == 0 || !requested {
 		return nil, &Denial{

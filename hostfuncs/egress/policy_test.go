@@ -81,7 +81,7 @@ func TestPolicy_Match(t *testing.T) {
 	} {
 		u := mustURL(t, tt.url)
 		for range 2 { // the second may come from the cache
-			a, err := p.Match(u)
+			a, err := p.Match(u, "GET")
 			if tt.grant == "" {
 				if err != nil || a.String() != tt.allowance {
 					t.Errorf("%s: %v, %v", tt.url, a, err)
@@ -103,9 +103,9 @@ func TestPolicy_SameUnionIsSamePointer(t *testing.T) {
 		Entry{Rules: rules(t, "http://a.example", "http://both.example"), Addresses: addresses(t, "public")},
 		Entry{Rules: rules(t, "http://both.example", "http://c.example"), Addresses: addresses(t, "private", "public")},
 	)
-	a, _ := p.Match(mustURL(t, "http://a.example"))
-	both, _ := p.Match(mustURL(t, "http://both.example"))
-	c, _ := p.Match(mustURL(t, "http://c.example"))
+	a, _ := p.Match(mustURL(t, "http://a.example"), "GET")
+	both, _ := p.Match(mustURL(t, "http://both.example"), "GET")
+	c, _ := p.Match(mustURL(t, "http://c.example"), "GET")
 	if both != c || a == c {
 		t.Errorf("%p %p %p", a, both, c)
 	}
@@ -114,13 +114,13 @@ func TestPolicy_SameUnionIsSamePointer(t *testing.T) {
 func TestPolicy_NotRequested(t *testing.T) {
 	granted := Entry{Rules: rules(t, "https://*")}
 	for _, requested := range [][]string{nil, {"https://api.example"}, {"https://other.example/path"}} {
-		_, err := newPolicy(t, requested, granted).Match(mustURL(t, "https://other.example/"))
+		_, err := newPolicy(t, requested, granted).Match(mustURL(t, "https://other.example/"), "GET")
 		var d *Denial
 		if !errors.As(err, &d) || !d.NotRequested || !strings.Contains(err.Error(), "manifest") {
 			t.Errorf("%v: %v", requested, err)
 		}
 	}
-	if _, err := newPolicy(t, anywhere).Match(mustURL(t, "https://other.example/")); err == nil {
+	if _, err := newPolicy(t, anywhere).Match(mustURL(t, "https://other.example/"), "GET"); err == nil {
 		t.Error("an empty grant allows")
 	}
 }
@@ -128,7 +128,7 @@ func TestPolicy_NotRequested(t *testing.T) {
 func TestPolicy_CacheIsBounded(t *testing.T) {
 	p := newPolicy(t, anywhere, Entry{Rules: rules(t, "http://*")})
 	for i := range 2*maxOrigins + 7 {
-		if _, err := p.Match(mustURL(t, fmt.Sprintf("http://h%d.example", i))); err != nil {
+		if _, err := p.Match(mustURL(t, fmt.Sprintf("http://h%d.example", i)), "GET"); err != nil {
 			t.Fatal(err)
 		}
 	}

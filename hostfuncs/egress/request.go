@@ -21,11 +21,7 @@ const (
 )
 
 func validMethod(method string) bool {
-	switch method {
-	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
-		return true
-	}
-	return false
+	return methodBit(method) != 0
 }
 
 // defaultEncodings is what is decoded here.
@@ -89,13 +85,13 @@ func holdsControl(value string) bool {
 }
 
 // makeRequest builds what the transport takes.
-func (e *exchange) makeRequest(ctx context.Context, method string, header http.Header) (*http.Request, *Error) {
+func (e *exchange) makeRequest(ctx context.Context) (*http.Request, *Error) {
 	e.target.Scheme, e.target.Host = e.url.Scheme(), e.url.authority
 	if !setTarget(&e.target, &e.url) {
 		return nil, invalid(FieldURL, errURLPathStart.Error())
 	}
 	request := http.Request{
-		Method: method, URL: &e.target, Host: e.url.authority, Header: header,
+		Method: e.method, URL: &e.target, Host: e.url.authority, Header: e.header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if body := &e.body; len(body.data) > 0 {

@@ -23,6 +23,8 @@ type Rule struct {
 	host   string // for hostSuffix with its leading dot: ".example.com"
 	port   uint16 // 0: any
 	path   string // "" or "/…"
+	// methods are those that it allows; none means every one. See [ParseGrantRule].
+	methods methodSet
 }
 
 type hostKind uint8
@@ -117,6 +119,11 @@ func parseRuleHost(s string) (hostKind, string, error) {
 
 // String returns the rule in its one spelling: parsing it gives the same rule.
 func (r Rule) String() string {
+	if r.methods != 0 {
+		methods := r.methods.String()
+		r.methods = 0
+		return methods + " " + r.String()
+	}
 	var host string
 	switch r.kind {
 	case hostNone:
