@@ -114,7 +114,7 @@ func TestClient_Faults(t *testing.T) {
 			}
 
 			stop := make(chan struct{})
-			var slowest atomic.Int64
+			var slowest, answers atomic.Int64
 			var served sync.WaitGroup
 			served.Go(func() {
 				for {
@@ -128,6 +128,7 @@ func TestClient_Faults(t *testing.T) {
 						t.Errorf("the other destination: %v", err)
 						return
 					}
+					answers.Add(1)
 					slowest.Store(max(slowest.Load(), int64(time.Since(start))))
 				}
 			})
@@ -142,8 +143,8 @@ func TestClient_Faults(t *testing.T) {
 			if n := attempts.Load(); float64(n) > 1.1*calls || n < 10 {
 				t.Errorf("%d attempts for %d calls", n, calls)
 			}
-			if slow := time.Duration(slowest.Load()); slow > time.Second {
-				t.Errorf("the other destination took %v", slow)
+			if answers.Load() < attempts.Load() {
+				t.Errorf("the other destination answered %d times during %d attempts", answers.Load(), attempts.Load())
 			}
 			t.Logf("%d calls: %d attempts, %v; the other destination took at most %v", calls, attempts.Load(), got, time.Duration(slowest.Load()))
 			failure := expectCode(t, c, &Request{Method: "GET", URL: url}, CodeCircuitOpen)
