@@ -30,6 +30,9 @@ type callContext struct {
 	deadline                                      time.Time
 }
 
+// Host returns the functions of the host on which the call stands. It is for packages that add to this one.
+func (c *Call) Host() abi.Host { return c.host }
+
 // Params returns all parameters as one JSON object, in the order in which they were sent, those the manifest does not
 // declare among them.
 func (c *Call) Params() json.RawMessage { return c.params }

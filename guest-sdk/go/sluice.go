@@ -62,13 +62,19 @@ type Capability struct {
 	Name string `json:"name"`
 	// Reason tells the operator what it is needed for.
 	Reason string `json:"reason"`
-	// Hosts are the rules of where requests go: "https://api.example.com/v1", "https://*.example.com", "https://*".
+	// Hosts are the rules of where requests, or connections, go: "https://api.example.com/v1", "https://*.example.com", "https://*".
 	Hosts []string `json:"hosts,omitempty"`
 }
 
 // HTTP returns the capability to send HTTP requests to hosts.
 func HTTP(reason string, hosts ...string) Capability {
 	return Capability{Name: "http", Reason: reason, Hosts: hosts}
+}
+
+// TCP returns the capability to open connections to hosts, each with its port: "db.example.com:5432",
+// "*.example.com:25", "*:587". Package netconn opens them.
+func TCP(reason string, hosts ...string) Capability {
+	return Capability{Name: "tcp", Reason: reason, Hosts: hosts}
 }
 
 // Option is a property of a command: [Async], [TaskData] or [Types].

@@ -38,6 +38,10 @@ func (c Code) String() string {
 		return "NOT_AVAILABLE"
 	case Absent:
 		return "ABSENT"
+	case Timeout:
+		return "TIMEOUT"
+	case Closed:
+		return "CLOSED"
 	case Denied:
 		return "DENIED"
 	}

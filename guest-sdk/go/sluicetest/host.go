@@ -20,12 +20,15 @@ type host struct {
 	call      Call
 	mayHTTP   bool
 	mayCache  bool
+	mayTCP    bool
 	executing bool
 	open      map[uint32][]byte
 	heads     map[uint32]responseHead // of open handles
-	next      uint32
-	now, end  time.Time
-	maxOutput int
+	// connections are those that the command has open, by handle.
+	connections map[uint32]*connection
+	next        uint32
+	now, end    time.Time
+	maxOutput   int
 
 	body  []byte
 	head  []byte
@@ -35,7 +38,8 @@ type host struct {
 
 func newHost(t testing.TB, m *manifest.Manifest, command string, call Call) *host {
 	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, heads: map[uint32]responseHead{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
-	h.mayHTTP, h.mayCache = m.Requests(manifest.CapabilityHTTP), m.Requests(manifest.CapabilityCache)
+	h.mayHTTP, h.mayTCP, h.mayCache = m.Requests(manifest.CapabilityHTTP), m.Requests(manifest.CapabilityTCP), m.Requests(manifest.CapabilityCache)
+	h.connections = map[uint32]*connection{}
 	if h.now.IsZero() {
 		h.now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
@@ -129,9 +133,13 @@ func (h *host) WriteFrom(handle uint32) int32 {
 
 func (h *host) Close(handle uint32) int32 {
 	_, ok := h.open[handle]
+	c, connected := h.connections[handle]
 	switch {
 	case !h.executing:
 		return int32(abi.NotAvailable)
+	case connected:
+		c.close()
+		delete(h.connections, handle)
 	case !ok:
 		return int32(abi.BadHandle)
 	case handle > abi.Context:

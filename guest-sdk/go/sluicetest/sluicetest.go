@@ -33,6 +33,8 @@ type Call struct {
 	// HTTP answers the command's requests: a real transport, [Handler], or [RoundTripFunc]. Where it is nil, every
 	// request is denied.
 	HTTP http.RoundTripper
+	// TCP opens the command's connections: [Peer], or a function that dials. Where it is nil, every one is denied.
+	TCP Connect
 	// Cache is what the connector has kept before the call; the call changes it. Where it is nil the connector may keep
 	// nothing. Nothing in it ends.
 	Cache map[string][]byte
@@ -98,6 +100,7 @@ func Run(t testing.TB, command string, call Call) Result {
 	h.open[abi.Params] = params
 	h.open[abi.Context] = contextOf(m, &m.Commands[index], call)
 	crash := h.enter(func(g abi.Guest) { g.Execute(h, uint32(index)) })
+	h.closeConnections()
 	return h.result(crash)
 }
 
