@@ -22,6 +22,9 @@ type connector struct {
 	entry    catalog.Entry
 	version  catalog.Version
 	commands []*Command // as in the manifest
+	grant    Grant
+	source   GrantSource
+	observed *observations // nil where nothing was
 
 	// unavailable says why calls can't be served; code and pool are nil then.
 	unavailable string
@@ -56,7 +59,9 @@ func (c *Command) Limits() Limits { return c.connector.limits }
 
 // newConnector returns a connector that is not in service yet, with one reference.
 func (r *Runtime) newConnector(e catalog.Entry, v catalog.Version) *connector {
-	c := &connector{name: e.Name, entry: e, version: v, limits: r.limitsOf(e.Name)}
+	c := &connector{name: e.Name, entry: e, version: v}
+	c.grant, c.source = r.grantOf(e)
+	c.limits = r.limitsOf(c.grant)
 	c.refs.Store(1)
 	for i := range v.Manifest.Commands {
 		spec := &v.Manifest.Commands[i]
@@ -71,6 +76,9 @@ func (r *Runtime) serve(c *connector, code *code) error {
 		return refuse(RefusedMemory, fmt.Sprintf("The module has %d bytes of memory when it is ready to be called, and %q may have %d: grant it more (grants.%s.memory).",
 			most, c.name, c.limits.Memory, c.name))
 	}
+	if c.observed == nil {
+		c.observed = r.observationsOf(c.entry, c.grant)
+	}
 	client, err := r.client(c)
 	if err != nil {
 		return refuse(RefusedManifest, err.Error())
@@ -80,7 +88,9 @@ func (r *Runtime) serve(c *connector, code *code) error {
 		return refuse(RefusedManifest, err.Error())
 	}
 	c.code, c.http, c.tcp, c.cache = code, client, dialer, r.newCache(c)
-	c.slots = sandbox.NewSlots(c.limits.Concurrent, c.limits.Queue)
+	if c.slots == nil {
+		c.slots = sandbox.NewSlots(c.limits.Concurrent, c.limits.Queue)
+	}
 	c.pool = sandbox.NewPool(sandbox.PoolConfig{
 		Make: code.maker(c.limits.sandbox()), Warm: c.limits.Warm, Slots: []*sandbox.Slots{c.slots, r.slots},
 	})
@@ -90,7 +100,7 @@ func (r *Runtime) serve(c *connector, code *code) error {
 // newCache returns what a connector may keep from call to call, nil for nothing. It is the version's: another one may read
 // it otherwise, or be somebody else's.
 func (r *Runtime) newCache(c *connector) *cache.Cache {
-	quota := r.grants[c.name].Cache
+	quota := c.grant.Cache
 	if quota == 0 || !c.version.Manifest.Requests(manifest.CapabilityCache) {
 		return nil
 	}
@@ -103,19 +113,24 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries := r.entries(c.name)
+	entries := r.entries(c.grant)
 	switch {
 	case len(requested) == 0:
 		return hostfuncs.Denied(fmt.Sprintf("the manifest of %q does not ask for the capability http, with the hosts it needs", c.name)), nil
-	case len(entries) == 0:
-		return hostfuncs.Denied(fmt.Sprintf("nothing is granted to %q: add rules to grants.%s.http in the configuration; it asks for %v", c.name, c.name, requested)), nil
+	case len(entries) == 0 && !r.config.Observe:
+		return hostfuncs.Denied(fmt.Sprintf("nothing is granted to %q: grant it rules by `sluice grant %s --http RULE`, or in the configuration as grants.%s.http; it asks for %v", c.name, c.name, c.name, requested)), nil
 	}
 	policy, err := egress.NewPolicy(entries, requested)
 	if err != nil {
 		return nil, err
 	}
+	policy, observe, err := r.observe(c, policy, entries, requested)
+	if err != nil {
+		return nil, err
+	}
 	return egress.NewClient(egress.Config{
-		Policy: policy, Guard: r.guard, Sockets: r.sockets,
+		Observe: observe,
+		Policy:  policy, Guard: r.guard, Sockets: r.sockets,
 		Version: r.config.Version, ResponseLimit: c.limits.Response,
 	}), nil
 }
@@ -224,6 +239,12 @@ type Connector struct {
 	// Unavailable says why the connector's calls can't be served, "" where they can.
 	Unavailable string
 	Grant       Grant
+	// GrantSource is where the grant was said.
+	GrantSource GrantSource
+	// Requested is what the version in service asks for, beside what it is granted.
+	Requested []Requested
+	// Limits are those of a call, with what the grant says of them.
+	Limits Limits
 }
 
 // Connectors are all installed connectors, sorted by name.
@@ -239,7 +260,7 @@ func (r *Runtime) Connectors() []Connector {
 func (r *Runtime) describe(c *connector) Connector {
 	return Connector{
 		Name: c.name, Version: c.version, Versions: c.entry.Versions, Bundled: c.entry.Bundled,
-		Unavailable: c.unavailable, Grant: r.grants[c.name],
+		Unavailable: c.unavailable, Grant: c.grant, GrantSource: c.source, Requested: r.requestedBy(c), Limits: c.limits,
 	}
 }
 

@@ -39,25 +39,17 @@ func ShippedGrants() map[string]Grant {
 	}
 }
 
-// effectiveGrants are the shipped grants of the bundled connectors with the operator's in their place. Every rule of
-// them parses.
-func effectiveGrants(c Config) (map[string]Grant, error) {
-	grants := make(map[string]Grant)
-	for name, g := range ShippedGrants() {
-		if _, ok := c.Bundled[name]; ok {
-			grants[name] = g
-		}
-	}
-	for name, g := range c.Grants {
+// checkGrants returns an error where one of the configuration's grants does not parse.
+func checkGrants(grants map[string]Grant) error {
+	for name, g := range grants {
 		if _, err := g.entry(); err != nil {
-			return nil, fmt.Errorf("the grant of connector %q: %w", name, err)
+			return fmt.Errorf("the grant of connector %q: %w", name, err)
 		}
 		if _, err := g.tcpEntry(); err != nil {
-			return nil, fmt.Errorf("the grant of connector %q: %w", name, err)
+			return fmt.Errorf("the grant of connector %q: %w", name, err)
 		}
-		grants[name] = g
 	}
-	return grants, nil
+	return nil
 }
 
 func (g Grant) entry() (egress.Entry, error) {
@@ -82,25 +74,25 @@ func (g Grant) entry() (egress.Entry, error) {
 // devGrant is what Config.Dev adds for every connector.
 var devGrant = Grant{HTTP: anywhere, Addresses: []string{"private", "loopback"}}
 
-// entries is the grant of a connector in the form that a policy takes.
-func (r *Runtime) entries(name string) []egress.Entry {
+// entries is a grant in the form that a policy takes, with what development mode adds.
+func (r *Runtime) entries(granted Grant) []egress.Entry {
 	var out []egress.Entry
 	add := func(g Grant) {
 		e, err := g.entry()
-		if err == nil && len(e.Rules) > 0 { // effectiveGrants has seen every error
+		if err == nil && len(e.Rules) > 0 { // whoever made it a connector's has seen every error
 			out = append(out, e)
 		}
 	}
-	add(r.grants[name])
+	add(granted)
 	if r.config.Dev {
 		add(devGrant)
 	}
 	return out
 }
 
-// limitsOf are the limits of a connector's calls.
-func (r *Runtime) limitsOf(name string) Limits {
-	l, g := r.config.Limits, r.grants[name]
+// limitsOf are the limits of the calls of a connector with this grant.
+func (r *Runtime) limitsOf(g Grant) Limits {
+	l := r.config.Limits
 	if g.Memory != 0 {
 		l.Memory = g.Memory
 	}

@@ -49,7 +49,7 @@ func (r *Runtime) tcpDialer(c *connector) (hostfuncs.Dialer, error) {
 		return hostfuncs.DeniedTCP(fmt.Sprintf("the manifest of %q does not ask for the capability tcp, with the hosts it needs", c.name)), nil
 	}
 	var entries []egress.TCPEntry
-	granted, err := r.grants[c.name].tcpEntry()
+	granted, err := c.grant.tcpEntry()
 	if err != nil {
 		return nil, err
 	}

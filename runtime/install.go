@@ -64,7 +64,14 @@ func (r *Runtime) install(ctx context.Context, v catalog.Version, wasm []byte, c
 // enter makes a connector ready to serve, and durable once it is. Where it fails, the code is still the caller's. The
 // caller holds r.changing.
 func (r *Runtime) enter(ctx context.Context, v catalog.Version, wasm []byte, code *code, bundled bool) (*connector, error) {
-	c := r.newConnector(catalog.Entry{Name: v.Manifest.Name}, v)
+	kept, err := r.keptGrant(ctx, v.Manifest.Name, bundled)
+	if err != nil {
+		return nil, err
+	}
+	c := r.newConnector(kept, v)
+	if before := r.current.Load().connectors[c.name]; before != nil && before.observed != nil && before.observed.grant == c.grant.Digest() {
+		c.observed = before.observed
+	}
 	if err := r.serve(c, code); err != nil {
 		return nil, err
 	}
@@ -118,6 +125,9 @@ func (r *Runtime) record(ctx context.Context, v catalog.Version, wasm []byte, bu
 		return entry, err
 	}
 	revision := entry.Revision
+	if bundled && !entry.Bundled {
+		entry.Grant, entry.Observed = nil, nil // which were another connector's
+	}
 	entry.Name, entry.Bundled = v.Manifest.Name, bundled
 	if _, err := r.config.Store.PutBlob(ctx, wasm); err != nil {
 		return entry, err
@@ -141,7 +151,7 @@ func (r *Runtime) Remove(ctx context.Context, name string) error {
 	defer r.changing.Unlock()
 	c := r.current.Load().connectors[name]
 	if c == nil {
-		return refuse(RefusedUnknown, fmt.Sprintf("No connector %q is installed. `sluice list` shows those that are.", name))
+		return unknownConnector(name)
 	}
 	if c.entry.Bundled {
 		return refuse(RefusedBundled, fmt.Sprintf("%q is bundled with Sluice and can't be removed. A grant without rules keeps it from reaching anything.", name))
@@ -149,6 +159,7 @@ func (r *Runtime) Remove(ctx context.Context, name string) error {
 	if err := r.forget(ctx, name); err != nil {
 		return refusal(err)
 	}
+	c.observed.end()
 	r.publish(r.current.Load().with(name, nil))
 	return nil
 }

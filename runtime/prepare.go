@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sluice/hostfuncs"
@@ -17,6 +18,8 @@ type code struct {
 	module *sandbox.Module
 	image  *sandbox.Image // what calls start from; nil where each makes an instance of its own
 	report Report
+	// shared counts the connectors that have it beside the first.
+	shared atomic.Int64
 }
 
 // Report is what was seen of a module when it was made ready.
@@ -45,7 +48,16 @@ func (r *Runtime) Report(connector string) (Report, bool) {
 	return c.code.report, true
 }
 
+// share lets one more connector have the code. Each of them closes it.
+func (c *code) share() *code {
+	c.shared.Add(1)
+	return c
+}
+
 func (c *code) close() {
+	if c.shared.Add(-1) >= 0 {
+		return
+	}
 	if c.image != nil {
 		_ = c.image.Close()
 	}

@@ -39,12 +39,14 @@ const (
 	RefusedBundled     = "bundled"              // bundled connectors can't be removed
 	RefusedNoSpace     = "no_space"             // the disk is full
 	RefusedStorage     = "storage_failed"       // the disk does not work
+	RefusedGrant       = "invalid_grant"        // a grant breaks a rule
+	RefusedGrantInFile = "grant_in_file"        // the configuration file has a grant for the connector
 )
 
 func refuse(code, message string) *Refusal {
 	status := http.StatusUnprocessableEntity
 	switch code {
-	case RefusedName, RefusedVersion, RefusedBundled:
+	case RefusedName, RefusedVersion, RefusedBundled, RefusedGrantInFile:
 		status = http.StatusConflict
 	case RefusedUnknown:
 		status = http.StatusNotFound

@@ -66,10 +66,14 @@ type Config struct {
 	Bundled map[string][]byte
 	// Limits bound the calls of every connector.
 	Limits Limits
-	// Grants is what the operator allows, by connector name. It replaces the grant a bundled connector is shipped with.
+	// Grants is what the operator allows, by connector name. It counts instead of what the catalog has, and of the grant a
+	// bundled connector is shipped with.
 	Grants map[string]Grant
 	// Dev lets every connector reach private and loopback addresses, for which it has otherwise to be granted.
 	Dev bool
+	// Observe lets every connector reach what its manifest asks for, at public, private and loopback addresses, and keeps
+	// what its grant alone would have refused.
+	Observe bool
 	// ShowGuests logs what a guest printed and logged when it fails. It can hold anything, so that it is for the eyes of
 	// authors only.
 	ShowGuests bool
@@ -88,7 +92,6 @@ type Runtime struct {
 	compiler *compile.Compiler // nil where the engine compiles
 	guard    *egress.Guard
 	sockets  *egress.Sockets
-	grants   map[string]Grant
 	// Shared by all connectors: how many calls run at once, and what guests grow by (nil for no bound).
 	slots  *sandbox.Slots
 	growth *memory.Budget
@@ -97,6 +100,11 @@ type Runtime struct {
 	current atomic.Pointer[snapshot]
 	// changing is held while the catalog and current are changed together.
 	changing sync.Mutex
+
+	// observing ends the goroutine that keeps what was observed; nil where none runs.
+	observing func()
+	// observations counts what is recorded of all connectors.
+	observations atomic.Int64
 
 	// calls are those in flight.
 	calls sync.WaitGroup
@@ -122,11 +130,14 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	}
 	r.running, r.giveUp = context.WithCancel(context.Background())
 	r.current.Store(&snapshot{})
-	if r.grants, err = effectiveGrants(c); err == nil && c.CompileHelper {
+	if err = checkGrants(c.Grants); err == nil && c.CompileHelper {
 		r.compiler, err = compile.New(compile.Config{CacheDir: c.CacheDir, Logger: c.Logger})
 	}
 	if err == nil {
 		err = r.load(ctx)
+	}
+	if err == nil && c.Observe {
+		r.observing = r.keepObserved()
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
@@ -234,6 +245,9 @@ func (r *Runtime) Close(ctx context.Context) error {
 	case <-ended:
 	case <-time.After(closing):
 		return fmt.Errorf("calls go on %s after they were given up", closing)
+	}
+	if r.observing != nil {
+		r.observing()
 	}
 	r.changing.Lock()
 	defer r.changing.Unlock()

@@ -160,6 +160,7 @@ func closeRuntime(rt *runtime.Runtime) error {
 func runtimeConfig(c *config.Config, store catalog.Store, cache string, logger *slog.Logger) runtime.Config {
 	return runtime.Config{
 		Store: store, CacheDir: cache, Bundled: modules.Bundled(), Limits: c.Limits, Grants: c.Grants, Dev: c.Dev, ShowGuests: c.Dev,
+		Observe: c.Egress == "observe",
 		Version: version, MaxSockets: c.Sockets, Logger: logger,
 	}
 }

@@ -57,6 +57,8 @@ type Config struct {
 	Fault fault.Config
 	// OnDenied, where set, is called for every request that is refused, before Do returns. It must not block.
 	OnDenied func(Denial)
+	// Observe, where set, is told what a stricter policy than Policy would have refused.
+	Observe *Observe
 }
 
 // Request is one request. The client does not change it, and touches it no more once Do has returned.
@@ -229,6 +231,7 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	// A retry by net/http on a fresh connection asks for one anew.
 	e.trace.GetConn = func(string) { e.connected.Store(false) }
 	e.trace.GotConn = func(httptrace.GotConnInfo) { e.connected.Store(true) }
+	e.observe(e.method)
 
 	if len(e.body.data) > 0 {
 		defer e.body.takeBack()

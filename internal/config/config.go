@@ -20,6 +20,7 @@ type Config struct {
 	Listen      string
 	Data        string
 	Dev         bool
+	Egress      string
 	LogLevel    string
 	APIKey      string
 	CORSOrigins []string
@@ -80,6 +81,17 @@ var settings = []Setting{
 				return fmt.Errorf("is neither true nor false")
 			}
 			return nil
+		},
+	},
+	{
+		Key: "egress", Default: "enforce", Doc: "enforce, or observe: every connector may reach what its manifest asks for at public, private and loopback addresses, whatever its grant says, and what the grant would have refused is recorded. For moving to grants; metadata and link-local addresses stay refused.",
+		set: func(c *Config, v string) error {
+			switch v {
+			case "enforce", "observe":
+				c.Egress = v
+				return nil
+			}
+			return fmt.Errorf("is neither enforce nor observe")
 		},
 	},
 	{

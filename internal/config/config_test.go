@@ -51,7 +51,7 @@ func TestLoad_Defaults(t *testing.T) {
 	}
 	c.BodyBudget, c.Sockets, c.Limits.Growth = 0, 0, 0
 	want := &Config{
-		Listen: "127.0.0.1:8200", Data: "./data", LogLevel: "info", Limits: runtime.DefaultLimits(), BodyMax: 64 << 20,
+		Listen: "127.0.0.1:8200", Data: "./data", Egress: "enforce", LogLevel: "info", Limits: runtime.DefaultLimits(), BodyMax: 64 << 20,
 		ReadTimeout: time.Minute, IdleTimeout: 75 * time.Second, Drain: 45 * time.Second,
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -87,6 +87,7 @@ func TestLoad_Precedence(t *testing.T) {
 		{"listen", "f:1", "e:2", "g:3", func(c *Config) any { return c.Listen }, [4]any{"127.0.0.1:8200", "f:1", "e:2", "g:3"}},
 		{"data", "/f", "/e", "/g", func(c *Config) any { return c.Data }, [4]any{"./data", "/f", "/e", "/g"}},
 		{"dev", "true", "false", "true", func(c *Config) any { return c.Dev }, [4]any{false, true, false, true}},
+		{"egress", "observe", "enforce", "observe", func(c *Config) any { return c.Egress }, [4]any{"enforce", "observe", "enforce", "observe"}},
 		{"log.level", "debug", "warn", "error", func(c *Config) any { return c.LogLevel }, [4]any{"info", "debug", "warn", "error"}},
 		{"spiff.api_key", "f", "e", "g", func(c *Config) any { return c.APIKey }, [4]any{"", "f", "e", "g"}},
 		{"spiff.cors_origins", "http://f", "http://e, http://e2", "*", func(c *Config) any { return strings.Join(c.CORSOrigins, "|") },
@@ -217,6 +218,7 @@ func TestLoad_Errors(t *testing.T) {
 		{"duration, too long", "drain: 25h", nil, nil, "drain is not a duration"},
 		{"duration, negative", "drain: -1s", nil, nil, "drain is not a duration"},
 		{"size", "call.memory: much", nil, nil, "call.memory is not a size from 65536 to 4294967296 bytes"},
+		{"egress", "egress: watch", nil, nil, "egress is neither enforce nor observe"},
 		{"size, too small", "call.memory: 63KiB", nil, nil, "call.memory is not a size"},
 		{"size, too large", "call.memory: 5GiB", nil, nil, "call.memory is not a size"},
 		{"size, far too large", "call.memory: 99999999999999GiB", nil, nil, "call.memory is not a size"},

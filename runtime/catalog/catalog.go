@@ -9,6 +9,7 @@ package catalog
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -48,7 +49,15 @@ type Entry struct {
 	Versions []Version `json:"versions"`
 	// Bundled says that the connector came with the binary.
 	Bundled bool `json:"bundled"`
+	// Grant is what the operator allows the connector, in JSON, nil where nothing was said. It stays when versions change,
+	// and goes with the entry. It and Observed hold at most [MaxText] bytes.
+	Grant json.RawMessage `json:"grant,omitempty"`
+	// Observed is what the connector was seen to need beyond its grant, in JSON, nil for nothing.
+	Observed json.RawMessage `json:"observed,omitempty"`
 }
+
+// MaxText bounds each of the texts of an entry that others than this package understand, in bytes.
+const MaxText = 256 << 10
 
 // Version returns the version with this digest.
 func (e Entry) Version(sha256hex string) (Version, bool) {

@@ -158,6 +158,11 @@ func checkEntry(e Entry) error {
 	case len(e.Versions) == 0 || len(e.Versions) > maxVersions:
 		return fmt.Errorf("connector %q has %d versions, which must be 1 to %d: %w", e.Name, len(e.Versions), maxVersions, ErrInvalid)
 	}
+	for _, text := range []json.RawMessage{e.Grant, e.Observed} {
+		if text != nil && (len(text) > MaxText || !json.Valid(text) || string(text) == "null") {
+			return fmt.Errorf("connector %q: its grant, or what was observed of it, is no JSON value of at most %d bytes: %w", e.Name, MaxText, ErrInvalid)
+		}
+	}
 	seen := make(map[string]bool, len(e.Versions))
 	for i, v := range e.Versions {
 		switch {

@@ -28,6 +28,12 @@ type ConnectorInfo struct {
 	Commands     []string              `json:"commands"`
 	Capabilities []manifest.Capability `json:"capabilities"`
 	GrantedHTTP  []string              `json:"granted_http"`
+	// GrantSource is where the grant was said: file, catalog, shipped or none.
+	GrantSource runtime.GrantSource `json:"grant_source"`
+	// Requested is what the version in service asks for, beside what it is granted, and Missing says in a line each what of
+	// it is not granted.
+	Requested []runtime.Requested `json:"requested"`
+	Missing   []string            `json:"missing"`
 	// Kept are the versions that are kept beside the one in service, newest first.
 	Kept []KeptVersion `json:"kept"`
 }
@@ -45,6 +51,7 @@ func infoOf(c runtime.Connector) ConnectorInfo {
 		InstalledAt: c.Version.InstalledAt, Bundled: c.Bundled, Unavailable: c.Unavailable, Description: m.Description,
 		Commands: []string{}, Capabilities: append([]manifest.Capability{}, m.Capabilities...),
 		GrantedHTTP: append([]string{}, c.Grant.HTTP...), Kept: []KeptVersion{},
+		GrantSource: c.GrantSource, Requested: c.Requested, Missing: runtime.Missing(c.Requested),
 	}
 	for _, command := range m.Commands {
 		info.Commands = append(info.Commands, command.Name)
@@ -127,8 +134,16 @@ func (s *Server) refused(ctx *fasthttp.RequestCtx, action, name string, err erro
 	s.refuse(ctx, r.Status, r.Code, r.Message)
 }
 
+// operatorKey names the key that management asks for.
+func (s *Server) operatorKey() string {
+	if s.config.AdminKey != "" {
+		return "admin.key"
+	}
+	return "none: this machine"
+}
+
 // audit notes what an operator changed, or tried to.
 func (s *Server) audit(ctx *fasthttp.RequestCtx, action, connector string, more ...any) {
 	s.config.Logger.Info(fmt.Sprintf("management: %s", action),
-		append([]any{"connector", connector, "peer", ctx.RemoteIP().String()}, more...)...)
+		append([]any{"connector", connector, "peer", ctx.RemoteIP().String(), "key", s.operatorKey()}, more...)...)
 }

@@ -31,7 +31,9 @@ func TestOpenAPI_Answers(t *testing.T) {
 	keyed := servertest.MustServe(t, servertest.Shared(), servertest.Install(probe), servertest.Keys("a key", ""))
 
 	const do, connectors, one = "/v1/do/{connector}/{command}", "/admin/v1/connectors", "/admin/v1/connectors/{name}"
+	const grant, observed = one + "/grant", one + "/observed"
 	admin, wasm := open.Operator(), open.Operator("Content-Type", "application/wasm")
+	asJSON := open.Operator("Content-Type", "application/json")
 	page := servertest.Header("Origin", "https://evil.example")
 	otherGreeter := string(greeter) + "\x00\x02\x01x" // and a custom section, which changes nothing
 	tests := []struct {
@@ -94,6 +96,23 @@ func TestOpenAPI_Answers(t *testing.T) {
 		{name: "list without key", method: "GET", route: connectors, status: 401, code: "unauthorized"},
 		{name: "list from elsewhere", server: keyed, method: "GET", route: connectors, status: 403, code: "operator_only"},
 		{name: "show", method: "GET", route: one, path: connectors + "/greeter", header: admin, status: 200},
+		{name: "the grant of the file", method: "GET", route: grant, path: connectors + "/greeter/grant", header: admin, status: 200},
+		{name: "a change of it", method: "PUT", route: grant, path: connectors + "/greeter/grant", header: asJSON, body: `{}`, status: 409, code: "grant_in_file"},
+		{name: "its reset", method: "DELETE", route: grant, path: connectors + "/greeter/grant", header: admin, status: 409, code: "grant_in_file"},
+		{name: "a grant", method: "PUT", route: grant, path: connectors + "/probe/grant", header: asJSON, body: `{"http": ["https://a.example"], "memory": "32MiB"}`, status: 200},
+		{name: "the grant", method: "GET", route: grant, path: connectors + "/probe/grant", header: admin, status: 200},
+		{name: "show with a grant", method: "GET", route: one, path: connectors + "/probe", header: admin, status: 200},
+		{name: "a wrong grant", method: "PUT", route: grant, path: connectors + "/probe/grant", header: asJSON, body: `{"htp": []}`, status: 422, code: "invalid_grant"},
+		{name: "too little memory", method: "PUT", route: grant, path: connectors + "/probe/grant", header: asJSON, body: `{"memory": 65536}`, status: 422, code: "memory_not_granted"},
+		{name: "a grant without type", method: "PUT", route: grant, path: connectors + "/probe/grant", header: admin, body: `{}`, status: 415, code: "unsupported_media_type"},
+		{name: "a grant beyond the budget", method: "PUT", route: grant, path: connectors + "/probe/grant", header: asJSON, body: strings.Repeat(" ", budget+1), status: 503, code: "overloaded"},
+		{name: "a grant without key", method: "PUT", route: grant, path: connectors + "/probe/grant", body: `{}`, status: 401, code: "unauthorized"},
+		{name: "a grant from elsewhere", server: keyed, method: "PUT", route: grant, path: connectors + "/probe/grant", body: `{}`, status: 403, code: "operator_only"},
+		{name: "a grant for nobody", method: "PUT", route: grant, path: connectors + "/nobody/grant", header: asJSON, body: `{}`, status: 404, code: "connector_not_found"},
+		{name: "the grant of nobody", method: "GET", route: grant, path: connectors + "/nobody/grant", header: admin, status: 404, code: "connector_not_found"},
+		{name: "reset", method: "DELETE", route: grant, path: connectors + "/probe/grant", header: admin, status: 200},
+		{name: "observed", method: "GET", route: observed, path: connectors + "/probe/observed", header: admin, status: 200},
+		{name: "observed of nobody", method: "GET", route: observed, path: connectors + "/nobody/observed", header: admin, status: 404, code: "connector_not_found"},
 		{name: "no time", method: "POST", route: do, path: "/v1/do/greeter/Greet", body: `{"name": "Ada"}`, status: 504, code: "deadline_exceeded"},
 		{name: "remove", method: "DELETE", route: one, path: connectors + "/greeter", header: admin, status: 204},
 		{name: "remove again", method: "DELETE", route: one, path: connectors + "/greeter", header: admin, status: 404, code: "connector_not_found"},

@@ -46,6 +46,10 @@ func (s *Server) routes() []route {
 		{"POST", "/admin/v1/connectors", operator, s.adminInstall},
 		{"GET", "/admin/v1/connectors/{name}", operator, s.adminShow},
 		{"DELETE", "/admin/v1/connectors/{name}", operator, s.adminRemove},
+		{"GET", "/admin/v1/connectors/{name}/grant", operator, s.adminGrant},
+		{"PUT", "/admin/v1/connectors/{name}/grant", operator, s.adminSetGrant},
+		{"DELETE", "/admin/v1/connectors/{name}/grant", operator, s.adminResetGrant},
+		{"GET", "/admin/v1/connectors/{name}/observed", operator, s.adminObserved},
 	}
 }
 

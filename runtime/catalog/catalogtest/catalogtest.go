@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		{"Empty", testEmpty},
 		{"Entries", testEntries},
 		{"EntryIsKeptWhole", testEntryIsKeptWhole},
+		{"TextsAreKept", testTextsAreKept},
 		{"EntriesAreSorted", testEntriesAreSorted},
 		{"EntriesAreNotShared", testEntriesAreNotShared},
 		{"Conflicts", testConflicts},
@@ -182,6 +183,34 @@ func testEntryIsKeptWhole(t *testing.T, s catalog.Store) {
 	e.Versions[0].InstalledAt = v.InstalledAt.UTC()
 	if !reflect.DeepEqual(got, e) {
 		t.Errorf("CompareAndSwap returned %+v; want %+v", got, e)
+	}
+}
+
+// testTextsAreKept: a grant stays with its connector through versions, and is gone with it.
+func testTextsAreKept(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	e := Install(t, s, "weather", []byte("one"), 0)
+	e.Grant, e.Observed = []byte(`{"http":["https://a.example"]}`), []byte(`[1]`)
+	e, err := s.CompareAndSwap(ctx, e, e.Revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEntry(t, s, e)
+	next, err := s.CompareAndSwap(ctx, e.WithVersion(PutVersion(t, s, []byte("two")), 0), e.Revision)
+	if err != nil || string(next.Grant) != `{"http":["https://a.example"]}` || string(next.Observed) != `[1]` {
+		t.Errorf("got %+v, %v", next, err)
+	}
+	for _, text := range []string{"", "{", "null", `"` + strings.Repeat("x", catalog.MaxText) + `"`} {
+		broken := next
+		broken.Grant = []byte(text)
+		_, err := s.CompareAndSwap(ctx, broken, next.Revision)
+		wantError(t, "CompareAndSwap with a broken grant", err, catalog.ErrInvalid)
+	}
+	if err := s.Delete(ctx, "weather", next.Revision); err != nil {
+		t.Fatal(err)
+	}
+	if e := Install(t, s, "weather", []byte("one"), 0); e.Grant != nil || e.Observed != nil {
+		t.Errorf("a new entry has %s, %s", e.Grant, e.Observed)
 	}
 }
 

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"mime"
+
+	"sluice/runtime"
+	"sluice/runtime/envelope"
+
+	"github.com/valyala/fasthttp"
+)
+
+// GrantInfo is a connector's grant as the management API shows it.
+type GrantInfo struct {
+	Connector string `json:"connector"`
+	// Source is where the grant was said: file, catalog, shipped or none.
+	Source runtime.GrantSource `json:"source"`
+	// Grant is what a PUT to the same path takes.
+	Grant json.RawMessage `json:"grant"`
+	// SHA256 is the digest of the grant.
+	SHA256 string `json:"sha256"`
+	// Limits are those of a call under it.
+	Limits LimitsInfo `json:"limits"`
+	// Requested is what the version in service asks for, beside what it is granted.
+	Requested []runtime.Requested `json:"requested"`
+	// Missing says the same of what is not granted, in a line each.
+	Missing []string `json:"missing"`
+}
+
+// LimitsInfo are the limits of a call, in bytes and milliseconds.
+type LimitsInfo struct {
+	Memory     uint64 `json:"memory"`
+	Response   int    `json:"response"`
+	DeadlineMS int64  `json:"deadline_ms"`
+}
+
+// ObservedInfo is what was observed of a connector as the management API shows it.
+type ObservedInfo struct {
+	Connector string `json:"connector"`
+	// Observing says that more is recorded at present.
+	Observing bool               `json:"observing"`
+	Observed  []runtime.Observed `json:"observed"`
+	// NotRecorded is how many requests more there were, for which there was no room.
+	NotRecorded uint64 `json:"not_recorded"`
+	// Grant is the smallest one under which nothing of Observed is refused.
+	Grant json.RawMessage `json:"grant"`
+}
+
+func grantInfoOf(c runtime.Connector) GrantInfo {
+	return GrantInfo{
+		Connector: c.Name, Source: c.GrantSource, Grant: grantText(c.Grant), SHA256: c.Grant.Digest(),
+		Limits:    LimitsInfo{Memory: c.Limits.Memory, Response: c.Limits.Response, DeadlineMS: c.Limits.Deadline.Milliseconds()},
+		Requested: c.Requested, Missing: runtime.Missing(c.Requested),
+	}
+}
+
+func grantText(g runtime.Grant) json.RawMessage {
+	text, err := g.MarshalJSON()
+	if err != nil { // texts, numbers and lists of them
+		return json.RawMessage("{}")
+	}
+	return text
+}
+
+func (s *Server) adminGrant(ctx *fasthttp.RequestCtx) {
+	name, _ := ctx.UserValue("name").(string)
+	c, err := s.config.Runtime.Connector(name)
+	if err != nil {
+		s.unknown(ctx, err)
+		return
+	}
+	s.json(ctx, fasthttp.StatusOK, grantInfoOf(c))
+}
+
+// unknown answers a question about a connector that is not installed. Asking is nothing to note.
+func (s *Server) unknown(ctx *fasthttp.RequestCtx, err error) {
+	var r *runtime.Refusal
+	if errors.As(err, &r) {
+		s.refuse(ctx, r.Status, r.Code, r.Message)
+		return
+	}
+	s.refused(ctx, "question", "", err)
+}
+
+// adminSetGrant puts the grant that is the request's body in the place of the present one.
+func (s *Server) adminSetGrant(ctx *fasthttp.RequestCtx) {
+	name, _ := ctx.UserValue("name").(string)
+	if media, _, err := mime.ParseMediaType(string(ctx.Request.Header.ContentType())); err != nil || media != contentJSON {
+		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be a grant in JSON, with Content-Type: "+contentJSON+".")
+		return
+	}
+	body, taken, err := s.readBody(ctx, nil)
+	var failure *envelope.Failure
+	if errors.As(err, &failure) {
+		s.refuse(ctx, failure.Code.Status(), string(failure.Code), failure.Message)
+		return
+	}
+	defer s.bodies.give(taken)
+	g, err := runtime.ParseGrant(body)
+	if err != nil {
+		s.refused(ctx, "grant", name, &runtime.Refusal{
+			Code: runtime.RefusedGrant, Status: fasthttp.StatusUnprocessableEntity,
+			Message: "The grant is not valid: " + err.Error() + ". `sluice grant --schema` shows what it may hold.",
+		})
+		return
+	}
+	s.changeGrant(ctx, "grant", name, &g)
+}
+
+// adminResetGrant takes back what was granted by management, so that the shipped grant counts, or none.
+func (s *Server) adminResetGrant(ctx *fasthttp.RequestCtx) {
+	name, _ := ctx.UserValue("name").(string)
+	s.changeGrant(ctx, "reset of the grant", name, nil)
+}
+
+func (s *Server) changeGrant(ctx *fasthttp.RequestCtx, action, name string, g *runtime.Grant) {
+	c, err := s.config.Runtime.SetGrant(context.Background(), name, g)
+	if err != nil {
+		s.refused(ctx, action, name, err)
+		return
+	}
+	s.audit(ctx, action, name, "grant_sha256", c.Grant.Digest(), "source", string(c.GrantSource))
+	s.json(ctx, fasthttp.StatusOK, grantInfoOf(c))
+}
+
+func (s *Server) adminObserved(ctx *fasthttp.RequestCtx) {
+	name, _ := ctx.UserValue("name").(string)
+	c, err := s.config.Runtime.Connector(name)
+	if err != nil {
+		s.unknown(ctx, err)
+		return
+	}
+	observed, beyond, err := s.config.Runtime.Observed(name)
+	if err != nil {
+		s.unknown(ctx, err)
+		return
+	}
+	s.json(ctx, fasthttp.StatusOK, ObservedInfo{
+		Connector: name, Observing: s.config.Runtime.Observing(), Observed: observed, NotRecorded: beyond,
+		Grant: grantText(runtime.SmallestGrant(c.Grant, observed)),
+	})
+}
