@@ -43,6 +43,12 @@ func (r *Runtime) requestedBy(c *connector) []Requested {
 	return r.requestedOf(c.version.Manifest, c.grant)
 }
 
+// RequestedUnder is what a manifest asks for, beside what g grants.
+func RequestedUnder(m *manifest.Manifest, g Grant) []Requested {
+	r := &Runtime{guard: egress.NewGuard()}
+	return r.requestedOf(m, g)
+}
+
 func (r *Runtime) requestedOf(m *manifest.Manifest, g Grant) []Requested {
 	entries := r.entries(g)
 	out := []Requested{}

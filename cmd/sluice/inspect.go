@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"sluice/internal/config"
 	"sluice/runtime"
@@ -30,29 +33,47 @@ type report struct {
 	Manifest    *manifest.Manifest `json:"manifest"`
 	CustomBytes int                `json:"custom_section_bytes"`
 	Admission   *admission         `json:"admission"`
+	// GrantSource is where the grant was said that Requested is held against.
+	GrantSource runtime.GrantSource `json:"grant_source"`
+	Requested   []runtime.Requested `json:"requested"`
 	// Verification is there with --verify.
 	Verification *verification `json:"verification,omitempty"`
 }
 
 func newInspect() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "inspect FILE.wasm",
-		Short: "Say what a module is, what it asks for, and whether it can be installed",
+		Use:   "inspect FILE.wasm|NAME",
+		Short: "Say what a module is, what it asks for, and whether it can be installed; or what an installed connector may do",
 		Long: "Say what a module is: its ABI, imports, commands, and the capabilities it requests. The module is checked as an\n" +
 			"upload is, and asked for its manifest in a sandbox that reaches nothing.\n\n" +
 			"With --verify, it is also asked again and again, in sandboxes that are put back after each call in every way that\n" +
 			"works on this machine, and canaries left by one call are looked for in the others. No command is executed.\n\n" +
+			"What it asks for stands beside what a connector of its name is granted: on the server that --server names, or else by\n" +
+			"the configuration file that --config names. An argument that is no file but a connector's name shows the connector\n" +
+			"of a server.\n\n" +
 			"Exit status 1, and the reason, where it could not be installed, or where something of a call was found in another.",
 		Args: cobra.ExactArgs(1),
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	verifies := cmd.Flags().Bool("verify", false, "look whether calls leave anything behind for others")
+	file := cmd.Flags().String("config", "", "configuration file (YAML) with the grants to hold a module's requests against")
+	c := clientFlags(cmd)
 	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
 		wasm, err := os.ReadFile(args[0])
+		if errors.Is(err, fs.ErrNotExist) && manifest.ValidName(args[0]) && !strings.HasSuffix(args[0], ".wasm") {
+			return c.inspectInstalled(cmd.OutOrStdout(), args[0], *asJSON)
+		}
 		if err != nil {
 			return err
 		}
-		r, err := inspect(args[0], wasm, *verifies)
+		grants, err := grantsOf(*file)
+		if err != nil {
+			return err
+		}
+		r, err := inspect(args[0], wasm, grants, *verifies)
+		if err == nil && cmd.Flags().Changed("server") {
+			err = r.askServer(c)
+		}
 		if err != nil {
 			return err
 		}
@@ -69,7 +90,7 @@ func newInspect() *cobra.Command {
 	return cmd
 }
 
-func inspect(file string, wasm []byte, verifies bool) (*report, error) {
+func inspect(file string, wasm []byte, grants map[string]runtime.Grant, verifies bool) (*report, error) {
 	inspected, err := runtime.Inspect(wasm)
 	if err != nil {
 		return nil, err
@@ -88,11 +109,11 @@ func inspect(file string, wasm []byte, verifies bool) (*report, error) {
 	for _, c := range m.Customs {
 		r.CustomBytes += c.Size
 	}
-	return r, r.look(m, wasm, verifies)
+	return r, r.look(m, wasm, grants, verifies)
 }
 
 // look installs the module in a runtime of its own, which is thrown away, and reports what is seen there.
-func (r *report) look(m *module.Module, wasm []byte, verifies bool) error {
+func (r *report) look(m *module.Module, wasm []byte, grants map[string]runtime.Grant, verifies bool) error {
 	dir, err := os.MkdirTemp("", "sluice-inspect-")
 	if err != nil {
 		return err
@@ -108,7 +129,7 @@ func (r *report) look(m *module.Module, wasm []byte, verifies bool) error {
 		return err
 	}
 	rc := runtimeConfig(settings, store, compiledCache(), newLogger("warn"))
-	rc.Bundled, rc.ShowGuests = nil, true
+	rc.Bundled, rc.ShowGuests, rc.Grants = nil, true, grants
 	ctx := context.Background()
 	rt, err := runtime.New(ctx, rc)
 	if err != nil {
@@ -119,7 +140,7 @@ func (r *report) look(m *module.Module, wasm []byte, verifies bool) error {
 	if err != nil {
 		return err
 	}
-	r.Manifest = c.Version.Manifest
+	r.Manifest, r.GrantSource, r.Requested = c.Version.Manifest, c.GrantSource, c.Requested
 	if r.Admission, err = admissionOf(rt, c.Name, m); err != nil || !verifies {
 		return err
 	}
@@ -143,13 +164,8 @@ func (r *report) print(w io.Writer) {
 			fmt.Fprintf(w, "    %s (%s%s): %s\n", p.ID, p.Type, required, p.Description)
 		}
 	}
-	fmt.Fprintln(w, "requested capabilities")
-	if len(m.Capabilities) == 0 {
-		fmt.Fprintln(w, "  none")
-	}
-	for _, c := range m.Capabilities {
-		fmt.Fprintf(w, "  %s %v: %s\n", c.Name, c.Hosts, c.Reason)
-	}
+	fmt.Fprintf(w, "requested capabilities, beside what is granted (%s)\n", sourceOf(r.GrantSource))
+	showRequested(w, r.Requested)
 	fmt.Fprintln(w, "imports")
 	for _, i := range r.Imports {
 		fmt.Fprintf(w, "  %s\n", i)

@@ -14,7 +14,7 @@ import (
 func TestInspect(t *testing.T) {
 	file := guests.Path(t, "greeter")
 	sluice(t, "inspect", file).want(t, exitOK, "greeter 1.0.0: Greets", "ABI native", "greeter/Greet: Greets somebody.",
-		"name (str, required): Whom to greet", "requested capabilities\n  none", "sluice:host/v1.write",
+		"name (str, required): Whom to greet", "requested capabilities, beside what is granted (by nobody)\n  nothing", "sluice:host/v1.write",
 		"admission\n  imageable: ", "at most 67108864\n", " units of fuel\n", " of 4096 bytes\n", memory.Probe().String())
 	r := decode[report](t, sluice(t, "inspect", "--json", file).want(t, exitOK))
 	if r.File != file || r.Size != len(guests.Module(t, "greeter")) || len(r.SHA256) != 64 || r.ABI != "native" || r.Manifest == nil ||
@@ -26,7 +26,7 @@ func TestInspect(t *testing.T) {
 		a.CodeGrowth < 1 || a.CodeGrowth > 1.5 || r.Verification != nil {
 		t.Errorf("got %+v", a)
 	}
-	sluice(t, "inspect", guests.Path(t, "http")).want(t, exitOK, "requested capabilities\n  http [")
+	sluice(t, "inspect", guests.Path(t, "http")).want(t, exitOK, "(by nobody)\n  http: ", "\n    missing https://*\n      the grant lacks \"https://*\" in http\n")
 }
 
 // A module without an image is admitted too, and the report says why it has none.

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"sluice/runtime"
 	"sluice/runtime/server"
 
 	"github.com/spf13/cobra"
@@ -30,9 +32,9 @@ func newList() *cobra.Command {
 			return printJSON(cmd.OutOrStdout(), answer.Connectors)
 		}
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tVERSION\tSHA256\tSTATE\tCOMMANDS")
+		fmt.Fprintln(w, "NAME\tVERSION\tSHA256\tSTATE\tGRANTED\tCOMMANDS")
 		for _, info := range answer.Connectors {
-			fmt.Fprintf(w, "%s\t%s\t%.12s\t%s\t%s\n", info.Name, info.Version, info.SHA256, stateOf(info), strings.Join(info.Commands, " "))
+			fmt.Fprintf(w, "%s\t%s\t%.12s\t%s\t%s\t%s\n", info.Name, info.Version, info.SHA256, stateOf(info), grantedOf(info), strings.Join(info.Commands, " "))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -45,6 +47,19 @@ func newList() *cobra.Command {
 		return nil
 	})
 	return cmd
+}
+
+// grantedOf says how much of what a connector asks for it is granted.
+func grantedOf(info server.ConnectorInfo) string {
+	switch {
+	case len(info.Requested) == 0:
+		return "-"
+	case len(info.Missing) == 0:
+		return "all"
+	case slices.ContainsFunc(info.Requested, func(q runtime.Requested) bool { return q.State != runtime.GrantedNot }):
+		return "part"
+	}
+	return "nothing"
 }
 
 func stateOf(info server.ConnectorInfo) string {

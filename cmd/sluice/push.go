@@ -43,10 +43,10 @@ func newPush() *cobra.Command {
 		for _, name := range info.Commands {
 			fmt.Fprintf(cmd.OutOrStdout(), "  %s/%s\n", info.Name, name)
 		}
-		if len(info.Capabilities) > 0 && len(info.GrantedHTTP) == 0 {
-			fmt.Fprintln(cmd.OutOrStdout(), "It is granted nothing yet. It asks for:")
-			for _, capability := range info.Capabilities {
-				fmt.Fprintf(cmd.OutOrStdout(), "  %s %v: %s\n", capability.Name, capability.Hosts, capability.Reason)
+		if len(info.Missing) > 0 {
+			fmt.Fprintf(cmd.OutOrStdout(), "It asks for more than it is granted (see sluice grant %s):\n", info.Name)
+			for _, line := range info.Missing {
+				fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", shown(line))
 			}
 		}
 		return nil
