@@ -8,6 +8,7 @@ import (
 
 	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 )
 
 // Errno is what a host function returns to a guest instead of a result. The values are those of the native ABI.
@@ -44,6 +45,8 @@ type Call struct {
 	// Describing says that the guest is only being asked for its manifest: nothing but the log, the clock and
 	// randomness is offered.
 	Describing bool
+	// Secrets is what the call does with secrets.
+	Secrets secret.Call
 
 	log log
 }

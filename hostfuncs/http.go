@@ -46,12 +46,17 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 		left := time.Until(deadline)
 		r.Timeout = min(r.Timeout, max(left-deadlineMargin, left/2))
 	}
+	masker, failure := c.Secrets.Put(r)
+	if failure != nil {
+		return nil, failure, nil
+	}
 	response, failure := c.HTTP.Do(ctx, r)
 	if failure != nil {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
 	}
+	masker.Response(response)
 	return response, failure, nil
 }
 

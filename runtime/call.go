@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs"
+	"sluice/hostfuncs/secret"
 	"sluice/internal/rawjson"
 	"sluice/runtime/abi"
 	"sluice/runtime/envelope"
@@ -74,7 +75,7 @@ func (r *Runtime) acquire(cmd *Command) (*Command, bool) {
 
 func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
 	c := cmd.connector
-	host := &hostfuncs.Call{HTTP: c.http, TCP: c.tcp, Cache: c.cache}
+	host := &hostfuncs.Call{HTTP: c.http, TCP: c.tcp, Cache: c.cache, Secrets: secret.Call{Access: c.secrets}}
 	entry := &abi.Call{
 		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output, Budget: r.growth,
 	}
@@ -82,13 +83,13 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	answer, err := r.execute(ctx, entry, cmd)
 	_, _, answered, tooLarge := entry.Output()
 	if err != nil || !answered {
-		r.showGuest(cmd.ID, entry)
+		r.showGuest(cmd.ID, entry, cmd.masker(entry))
 	}
 	switch {
 	case entry.Starved():
 		return nil, starved()
 	case errors.Is(err, errBadAnswer):
-		return nil, r.crashed(cmd, call, envelope.BadOutput, err.Error())
+		return nil, r.crashed(cmd, call, envelope.BadOutput, cmd.masker(entry).text(err.Error()))
 	case err != nil:
 		return nil, r.failed(cmd, call, err)
 	case tooLarge:
@@ -97,7 +98,7 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	case !answered:
 		return nil, r.crashed(cmd, call, envelope.BadOutput, "it returned without an answer")
 	}
-	answer.Logs = host.LogLines()
+	answer.Logs = cmd.logLines(entry)
 	return answer, nil
 }
 

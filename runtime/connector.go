@@ -11,6 +11,7 @@ import (
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 	"sluice/runtime/catalog"
 	"sluice/runtime/manifest"
 	"sluice/runtime/sandbox"
@@ -34,6 +35,7 @@ type connector struct {
 	http        hostfuncs.Doer
 	tcp         hostfuncs.Dialer
 	cache       *cache.Cache // nil: none
+	secrets     *secret.Access
 	limits      Limits
 
 	// refs counts the snapshot that serves the connector and the calls that run in it. The last one closes it.
@@ -49,6 +51,7 @@ type Command struct {
 
 	connector *connector
 	index     uint32
+	secret    map[string]bool // its parameters that must never be shown; nil for none
 }
 
 // Connector is the name of the command's connector.
@@ -65,7 +68,7 @@ func (r *Runtime) newConnector(e catalog.Entry, v catalog.Version) *connector {
 	c.refs.Store(1)
 	for i := range v.Manifest.Commands {
 		spec := &v.Manifest.Commands[i]
-		c.commands = append(c.commands, &Command{ID: e.Name + "/" + spec.Name, Spec: spec, connector: c, index: uint32(i)})
+		c.commands = append(c.commands, &Command{ID: e.Name + "/" + spec.Name, Spec: spec, connector: c, index: uint32(i), secret: secretParameters(spec)})
 	}
 	return c
 }
@@ -88,6 +91,7 @@ func (r *Runtime) serve(c *connector, code *code) error {
 		return refuse(RefusedManifest, err.Error())
 	}
 	c.code, c.http, c.tcp, c.cache = code, client, dialer, r.newCache(c)
+	c.secrets = r.secrets.Access(c.name, requestedSecrets(c.version.Manifest), c.grant.Secrets)
 	if c.slots == nil {
 		c.slots = sandbox.NewSlots(c.limits.Concurrent, c.limits.Queue)
 	}

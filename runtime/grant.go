@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 	"sluice/runtime/manifest"
 )
 
@@ -21,6 +22,8 @@ type Grant struct {
 	TCPAuthorities string
 	// Cache is how many bytes it may keep from call to call; 0 means none.
 	Cache int
+	// Secrets are the secrets that it may use.
+	Secrets []secret.Grant
 	// Memory is how large the guest's memory may grow, in bytes; 0 means the limit for all.
 	Memory uint64
 	// Response is how large a response may be, in bytes; 0 means the limit for all.

@@ -93,6 +93,9 @@ func (r *Runtime) SetGrant(ctx context.Context, name string, g *Grant) (Connecto
 		return Connector{}, refuse(RefusedGrantInFile, fmt.Sprintf("The configuration file has a grant for %q, and that one counts. Change grants.%s there and restart, or remove it there to manage the grant here.", name, name))
 	}
 	text, err := grantText(g)
+	if err == nil && g != nil {
+		err = r.checkSecrets(g.Secrets)
+	}
 	if err != nil {
 		return Connector{}, err
 	}

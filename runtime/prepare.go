@@ -152,7 +152,7 @@ func (r *Runtime) warm(ctx context.Context, c *code, i *sandbox.Instance, name s
 		}
 	}
 	c.report.WarmFailure = err.Error()
-	r.showGuest("warm", call)
+	r.showGuest("warm", call, logMasker{})
 	r.config.Logger.Warn("a connector failed while it warmed up: its calls start cold", "connector", name, "error", err.Error())
 }
 
@@ -176,7 +176,7 @@ func (r *Runtime) manifestOf(ctx context.Context, i *sandbox.Instance, call *abi
 }
 
 func (r *Runtime) describeFailed(call *abi.Call, err error) error {
-	r.showGuest("describe", call)
+	r.showGuest("describe", call, logMasker{})
 	var fault *sandbox.Fault
 	switch errors.As(err, &fault); {
 	case fault == nil:
@@ -195,8 +195,8 @@ func (r *Runtime) describeFailed(call *abi.Call, err error) error {
 }
 
 // showGuest shows a connector's author what the guest printed and logged before it failed.
-func (r *Runtime) showGuest(what string, call *abi.Call) {
+func (r *Runtime) showGuest(what string, call *abi.Call, m logMasker) {
 	if printed, logged := call.Stderr(), call.Host.LogLines(); r.config.ShowGuests && len(printed)+len(logged) > 0 {
-		r.config.Logger.Warn("the guest said before it failed", "call", what, "printed", string(printed), "logged", logged)
+		r.config.Logger.Warn("the guest said before it failed", "call", what, "printed", m.text(string(printed)), "logged", m.lines(logged))
 	}
 }

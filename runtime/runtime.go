@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 	"sluice/runtime/abi"
 	"sluice/runtime/catalog"
 	"sluice/runtime/sandbox"
@@ -69,6 +70,10 @@ type Config struct {
 	// Grants is what the operator allows, by connector name. It counts instead of what the catalog has, and of the grant a
 	// bundled connector is shipped with.
 	Grants map[string]Grant
+	// Secrets is what the operator defines, by name; SecretStore holds the values of those that are from the store. Nil: it
+	// holds none, and none can be set.
+	Secrets     map[string]secret.Definition
+	SecretStore *secret.Store
 	// Dev lets every connector reach private and loopback addresses, for which it has otherwise to be granted.
 	Dev bool
 	// Observe lets every connector reach what its manifest asks for, at public, private and loopback addresses, and keeps
@@ -92,6 +97,7 @@ type Runtime struct {
 	compiler *compile.Compiler // nil where the engine compiles
 	guard    *egress.Guard
 	sockets  *egress.Sockets
+	secrets  *secret.Set
 	// Shared by all connectors: how many calls run at once, and what guests grow by (nil for no bound).
 	slots  *sandbox.Slots
 	growth *memory.Budget
@@ -130,7 +136,10 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	}
 	r.running, r.giveUp = context.WithCancel(context.Background())
 	r.current.Store(&snapshot{})
-	if err = checkGrants(c.Grants); err == nil && c.CompileHelper {
+	if err = checkGrants(c.Grants); err == nil {
+		r.secrets, err = newSecrets(c, c.Grants)
+	}
+	if err == nil && c.CompileHelper {
 		r.compiler, err = compile.New(compile.Config{CacheDir: c.CacheDir, Logger: c.Logger})
 	}
 	if err == nil {

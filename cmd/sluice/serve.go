@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"sluice/hostfuncs/secret"
 	"sluice/internal/config"
 	"sluice/modules"
 	"sluice/runtime"
@@ -94,13 +95,17 @@ func serve(ctx context.Context, c *config.Config) error {
 		return fmt.Errorf("the data folder %s (--data): %w", c.Data, err)
 	}
 	defer func() { _ = store.Close() }()
+	secrets, err := secret.OpenStore(ctx, store, c.SecretsKey)
+	if err != nil {
+		return fmt.Errorf("the data folder %s (--data): %w", c.Data, err)
+	}
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listening on %s (--listen): %w", c.Listen, err)
 	}
 	began := time.Now()
 	rc := runtimeConfig(c, store, filepath.Join(c.Data, "compiled"), logger)
-	rc.CompileHelper = true
+	rc.CompileHelper, rc.SecretStore = true, secrets
 	rt, err := runtime.New(ctx, rc)
 	if ctx.Err() != nil { // asked to stop before anything was served
 		logger.Info("stopped")
@@ -159,8 +164,8 @@ func closeRuntime(rt *runtime.Runtime) error {
 
 func runtimeConfig(c *config.Config, store catalog.Store, cache string, logger *slog.Logger) runtime.Config {
 	return runtime.Config{
-		Store: store, CacheDir: cache, Bundled: modules.Bundled(), Limits: c.Limits, Grants: c.Grants, Dev: c.Dev, ShowGuests: c.Dev,
-		Observe: c.Egress == "observe",
+		Store: store, CacheDir: cache, Bundled: modules.Bundled(), Limits: c.Limits, Grants: c.Grants, Secrets: c.Secrets,
+		Dev: c.Dev, ShowGuests: c.Dev, Observe: c.Egress == "observe",
 		Version: version, MaxSockets: c.Sockets, Logger: logger,
 	}
 }

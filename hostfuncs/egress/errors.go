@@ -17,6 +17,10 @@ const (
 	CodeInvalidRequest Code = "invalid_request"
 	// CodeEgressDenied: not granted, or the address may not be reached; see [Error.Denial].
 	CodeEgressDenied Code = "egress_denied"
+	// CodeSecretDenied: the request holds a secret that may not be sent there; the message names what would allow it.
+	CodeSecretDenied Code = "secret_denied"
+	// CodeSecretUnavailable: the request holds a secret whose value could not be had.
+	CodeSecretUnavailable Code = "secret_unavailable"
 	// CodeDNS: the host name could not be resolved.
 	CodeDNS Code = "dns"
 	// CodeConnect: the connection was refused, unreachable or reset while connecting.

@@ -1,6 +1,6 @@
 // Package config is what an operator can set: in a file, by environment variables, and by flags. Every scalar setting
-// has all three, under names made from its key; a flag wins over a variable, a variable over the file. Grants are in
-// the file only.
+// has all three, under names made from its key; a flag wins over a variable, a variable over the file. Grants and
+// the definitions of secrets are in the file only.
 package config
 
 import (
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/hostfuncs/secret"
 	"sluice/runtime"
 )
 
@@ -33,6 +34,10 @@ type Config struct {
 	IdleTimeout time.Duration
 	Drain       time.Duration
 	Grants      map[string]runtime.Grant
+
+	Secrets        map[string]secret.Definition
+	SecretsKeyFile string
+	SecretsKey     *secret.Key // nil for none
 }
 
 // Setting is one scalar setting.
@@ -137,6 +142,7 @@ var settings = []Setting{
 			return nil
 		},
 	},
+	{Key: "secrets.key_file", Doc: "File with the key that seals the secrets in the store, where SLUICE_SECRETS_KEY is not set. Not set either: there is no store.", set: text(func(c *Config) *string { return &c.SecretsKeyFile })},
 	{Key: "call.deadline", Default: "40s", Doc: "How long a call may take. Spiff Arena gives up after 45 s.", set: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.Limits.Deadline })},
 	{
 		Key: "call.memory", Default: "64MiB", Doc: "How large a guest's memory may grow, where its grant says nothing.",
@@ -182,7 +188,7 @@ func Load(path string, getenv func(string) (string, bool), flags map[string]stri
 		if text, err = os.ReadFile(path); err != nil {
 			return nil, fmt.Errorf("the configuration file: %w", err)
 		}
-		if file, c.Grants, err = parseFile(text); err != nil {
+		if file, c.Grants, c.Secrets, err = parseFile(text); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -203,6 +209,12 @@ func Load(path string, getenv func(string) (string, bool), flags map[string]stri
 			}
 			return nil, fmt.Errorf("%s %w", name, err)
 		}
+	}
+	if err := c.checkSecretGrants(); err != nil {
+		return nil, err
+	}
+	if err := c.loadSecretsKey(getenv); err != nil {
+		return nil, err
 	}
 	return c, c.fill()
 }

@@ -108,6 +108,7 @@ func TestLoad_Precedence(t *testing.T) {
 		{"drain", "1s", "2s", "3s", func(c *Config) any { return c.Drain }, [4]any{45 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
 	}
 	tested := map[string]bool{"body.budget": true, "sockets": true, "pool.growth": true} // their defaults depend on the machine
+	tested["secrets.key_file"] = true                                                    // in TestLoad_Secrets: the file must be there
 	for _, tc := range tests {
 		tested[tc.key] = true
 		variable := "SLUICE_" + strings.ToUpper(strings.ReplaceAll(tc.key, ".", "_"))
@@ -347,7 +348,7 @@ func FuzzParseFile(f *testing.F) {
 	f.Add([]byte("pool.max: 1\nbody: {max: 64MiB}"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		scalars, _, err := parseFile(text)
+		scalars, _, _, err := parseFile(text)
 		if err != nil {
 			return
 		}

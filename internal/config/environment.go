@@ -16,7 +16,7 @@ const clientVariable = variablePrefix + "SERVER"
 // Misspelt names the variables of an environment that are no settings, but nearly: for each, what it probably should be.
 // Others that begin like settings are left alone: systems that run services set some of their own.
 func Misspelt(environment []string) map[string]string {
-	known := []string{clientVariable}
+	known := []string{clientVariable, secretsKeyVariable}
 	for _, s := range settings {
 		known = append(known, s.Variable())
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"sluice/hostfuncs/secret"
 	"sluice/internal/nearest"
 	"sluice/runtime"
 	"sluice/runtime/manifest"
@@ -13,26 +14,30 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// grantsKey is the one key of the file that is no scalar.
+// grantsKey is the key of the file under which there are no settings; of what is under secretsKey, some are.
 const grantsKey = "grants"
 
-// parseFile reads the configuration file: scalar settings by key, and grants.
-func parseFile(text []byte) (map[string]string, map[string]runtime.Grant, error) {
+// parseFile reads the configuration file: scalar settings by key, grants, and definitions of secrets.
+func parseFile(text []byte) (map[string]string, map[string]runtime.Grant, map[string]secret.Definition, error) {
 	var document map[string]any
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		// The library quotes what is at fault, which may be a key; its position is enough.
-		return nil, nil, fmt.Errorf("not valid YAML: %s", positionOf(err))
+		return nil, nil, nil, fmt.Errorf("not valid YAML: %s", positionOf(err))
 	}
 	grants, err := parseGrants(document[grantsKey])
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	delete(document, grantsKey)
+	secrets, err := takeSecrets(document)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	scalars := make(map[string]string)
 	if err := flatten(scalars, "", document); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return scalars, grants, nil
+	return scalars, grants, secrets, nil
 }
 
 func positionOf(err error) string {
@@ -81,7 +86,7 @@ func known(key string) bool {
 }
 
 func settingKeys() []string {
-	keys := []string{grantsKey}
+	keys := []string{grantsKey, secretsKey}
 	for _, s := range settings {
 		keys = append(keys, s.Key)
 	}

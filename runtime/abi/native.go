@@ -120,6 +120,8 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 	"tcp_read":     withErrno(nativeTCPRead),
 	"tcp_write":    withErrno(nativeTCPWrite),
 	"tcp_tls":      withErrno(nativeTCPTLS),
+	"secret":       withErrno(nativeSecret),
+	"secret_value": withErrno(nativeSecretValue),
 }
 
 // withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno. A guest whose time is over gets no

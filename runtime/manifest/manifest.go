@@ -26,20 +26,23 @@ type Manifest struct {
 
 // The capabilities.
 const (
-	CapabilityHTTP  = "http"
-	CapabilityTCP   = "tcp"
-	CapabilityCache = "cache"
+	CapabilityHTTP   = "http"
+	CapabilityTCP    = "tcp"
+	CapabilitySecret = "secret"
+	CapabilityCache  = "cache"
 )
 
 // Capability is one thing a connector asks to be allowed.
 type Capability struct {
-	// Name is the capability, one of those that [Parse] knows: "http", "tcp", "cache".
+	// Name is the capability, one of those that [Parse] knows: "http", "tcp", "secret", "cache".
 	Name string `json:"name"`
 	// Reason tells the operator what it is needed for: 1 byte to 4 KiB of plain text.
 	Reason string `json:"reason"`
 	// Hosts, of the capability "http", holds 1 to 64 egress rules of 1 to 512 bytes. They are bounded here and not yet understood: whoever
 	// applies them parses them as rules, and may refuse them.
 	Hosts []string `json:"hosts,omitempty"`
+	// Secrets holds 1 to 64 names of secrets, each once, where the capability is "secret"; [ValidName] holds for them.
+	Secrets []string `json:"secrets,omitempty"`
 }
 
 // Command is one thing a connector does.

@@ -25,7 +25,7 @@ const (
 )
 
 var (
-	knownCapabilities = []string{CapabilityHTTP, CapabilityTCP, CapabilityCache}
+	knownCapabilities = []string{CapabilityHTTP, CapabilityTCP, CapabilitySecret, CapabilityCache}
 	knownTypes        = []string{string(TypeString), string(TypeInt), string(TypeBool), string(TypeAny)}
 )
 
@@ -75,7 +75,7 @@ func (d *document) manifest(first json.Token) *Manifest {
 
 func (d *document) capability(first json.Token) Capability {
 	var c Capability
-	hasHosts := false
+	var subjects subjects
 	d.object(first,
 		member{"name", "one of: " + strings.Join(knownCapabilities, ", "), func(t json.Token) {
 			c.Name = d.oneOf(t, "capability", knownCapabilities)
@@ -88,15 +88,16 @@ func (d *document) capability(first json.Token) Capability {
 			}
 		}},
 		member{"hosts", "", func(t json.Token) {
-			hasHosts = true
+			subjects.hosts = true
 			d.array(t, 1, maxHosts, "hosts", func(_ int, t json.Token) { c.Hosts = append(c.Hosts, d.host(t)) })
 		}},
+		member{"secrets", "", func(t json.Token) {
+			subjects.secrets = true
+			c.Secrets = d.secrets(t)
+		}},
 	)
-	switch {
-	case c.Name == CapabilityCache && hasHosts:
-		d.reportAt("hosts", "does not belong to the capability "+quote(c.Name)+"; leave it out")
-	case c.Name != CapabilityCache && !hasHosts:
-		d.reportAt("hosts", "is missing; add the hosts it needs, such as [\"https://api.example.com\"]")
+	if first == json.Delim('{') {
+		d.checkSubjects(c.Name, subjects)
 	}
 	return c
 }

@@ -124,11 +124,10 @@ func TestParse_Errors(t *testing.T) {
 		{"parameter's description", parameter(`"id": "x", "type": "int", "description": "\u0000"`), "commands[1].parameters[0].description holds the control character U+0000; remove it"},
 
 		{"unknown capability", capability(`"name": "https", "reason": "r", "hosts": ["https://*"]`), `capabilities[0].name is the unknown capability "https"; did you mean "http"?`},
-		{"capability like none", capability(`"name": "files", "reason": "r", "hosts": ["https://*"]`), `capabilities[0].name is the unknown capability "files"; known are http, tcp, cache`},
-		{"capability without members", capability(``), `capabilities[0].name is missing; add one of: http, tcp, cache; capabilities[0].reason is missing; add a sentence that tells the operator what it is for; ` +
-			`capabilities[0].hosts is missing; add the hosts it needs, such as ["https://api.example.com"]`},
+		{"capability like none", capability(`"name": "files", "reason": "r", "hosts": ["https://*"]`), `capabilities[0].name is the unknown capability "files"; known are http, tcp, secret, cache`},
+		{"capability without members", capability(``), `capabilities[0].name is missing; add one of: http, tcp, secret, cache; capabilities[0].reason is missing; add a sentence that tells the operator what it is for`},
 		{"blank reason", capability(`"name": "http", "reason": " ", "hosts": ["https://*"]`), "capabilities[0].reason is empty; tell the operator what the capability is for"},
-		{"hosts of a cache", capability(`"name": "cache", "reason": "r", "hosts": ["https://*"]`), `capabilities[0].hosts does not belong to the capability "cache"; leave it out`},
+		{"hosts of a cache", capability(`"name": "cache", "reason": "r", "hosts": ["https://*"]`), `capabilities[0].hosts does not belong to the capability cache; leave it out`},
 		{"http without hosts", capability(`"name": "http", "reason": "r"`), "capabilities[0].hosts is missing; add the hosts it needs, such as [\"https://api.example.com\"]"},
 		{"reason is null", capability(`"name": "http", "reason": null, "hosts": ["https://*"]`), "capabilities[0].reason is null; make it a string, or leave the member out where it is optional"},
 		{"capability twice", capability(`"name": "http", "reason": "r", "hosts": ["https://*"]}, {"name": "http", "reason": "r", "hosts": ["https://*"]`), `capabilities[1].name is "http", like that of capabilities[0]; give each its own`},

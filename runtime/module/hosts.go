@@ -33,6 +33,8 @@ var nativeHost = newHost(ModuleNative, map[string]string{
 	"tcp_read":     "i i i I -> i",
 	"tcp_write":    "i i i I -> i",
 	"tcp_tls":      "i i i -> i",
+	"secret":       "i i i i -> i",
+	"secret_value": "i i -> i",
 })
 
 var wasiHost = newHost(ModuleWASI, map[string]string{

@@ -32,6 +32,9 @@ const handleResponse = 2
 
 const responseType = "application/json"
 
+// secretReference is what stands for every secret.
+const secretReference = "sluice-secret-v100000000000000000000000000000000"
+
 // The results of host functions that the tests meet.
 const (
 	badHandle = -1
@@ -281,6 +284,23 @@ var hostFunctions = map[string]func(*hostCall) int64{
 	"cache_get":    func(*hostCall) int64 { return absent },
 	"cache_put":    func(*hostCall) int64 { return 0 },
 	"cache_delete": func(*hostCall) int64 { return 0 },
+	"secret": func(c *hostCall) int64 {
+		name, ok := c.bytes(0, 1)
+		to, ok2 := c.bytes(2, 3)
+		if !ok || !ok2 {
+			return badRange
+		}
+		c.note("secret", name)
+		return int64(copy(to, secretReference))
+	},
+	"secret_value": func(c *hostCall) int64 {
+		name, ok := c.bytes(0, 1)
+		if !ok {
+			return badRange
+		}
+		c.note("secret", name)
+		return handleResponse
+	},
 
 	"args_sizes_get":    func(c *hostCall) int64 { return c.noStrings() },
 	"args_get":          func(*hostCall) int64 { return 0 },

@@ -1,0 +1,38 @@
+package hostfuncs
+
+import (
+	"errors"
+
+	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
+)
+
+// SecretReference writes the text that stands for a secret in this call to dst, and returns how long it is.
+func (c *Call) SecretReference(name []byte, dst []byte) (int, Errno) {
+	if c.Describing {
+		return 0, NotAvailable
+	}
+	if len(dst) < secret.ReferenceLength {
+		return 0, Invalid
+	}
+	reference, err := c.Secrets.Reference(string(name))
+	switch {
+	case errors.Is(err, secret.ErrTooMany):
+		return 0, TooLarge
+	case err != nil:
+		return 0, Invalid
+	}
+	return copy(dst, reference), OK
+}
+
+// SecretValue returns a secret in the clear, or why there is none.
+func (c *Call) SecretValue(name []byte) (string, *egress.Error, Errno) {
+	if c.Describing {
+		return "", nil, NotAvailable
+	}
+	if !secret.ValidName(string(name)) {
+		return "", nil, Invalid
+	}
+	value, failure := c.Secrets.Value(string(name))
+	return value, failure, OK
+}

@@ -1,0 +1,252 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"sluice/hostfuncs/egress"
+)
+
+// MaxMasked is how long a text may be for values to be looked for in it, in bytes. Longer ones are left as they are.
+const MaxMasked = 1 << 20
+
+// MinMasked is how long a value must be to be masked, in bytes: a shorter one is found in too much that has nothing to do
+// with it.
+const MinMasked = 4
+
+// Mask is what stands in the place of a value.
+const Mask = "[redacted]"
+
+// Masker finds values in texts: as they are, percent-encoded, with JSON's escapes, and within Base64. It is immutable.
+type Masker struct {
+	needles []needle
+	spaces  bool // a value holds a blank, which a form writes as a plus sign
+}
+
+type needle struct {
+	text []byte
+	// base64 says that the text is the part of an encoding that only the value decides. The characters beside it hold a
+	// part of the value too.
+	base64 bool
+}
+
+// NewMasker returns a masker of values, nil where none is long enough. A nil Masker finds nothing.
+func NewMasker(values []string) *Masker {
+	m := &Masker{}
+	for _, value := range values {
+		if len(value) < MinMasked {
+			continue
+		}
+		m.spaces = m.spaces || bytes.IndexByte([]byte(value), ' ') >= 0
+		m.add([]byte(value), false)
+		for shift := range 3 {
+			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+				m.add(middle(encoding, value, shift), true)
+			}
+		}
+	}
+	if len(m.needles) == 0 {
+		return nil
+	}
+	return m
+}
+
+func (m *Masker) add(text []byte, encoded bool) {
+	if !slices.ContainsFunc(m.needles, func(n needle) bool { return bytes.Equal(n.text, text) }) {
+		m.needles = append(m.needles, needle{text, encoded})
+	}
+}
+
+// middle is the part of the Base64 of a text that holds a value, with so many bytes before it modulo 3, that is the same
+// whatever stands around the value.
+func middle(encoding *base64.Encoding, value string, shift int) []byte {
+	encoded := encoding.EncodeToString(append(make([]byte, shift), value...))
+	return []byte(encoded[(8*shift+5)/6 : 8*(shift+len(value))/6])
+}
+
+// Response masks the values in a response's headers, and in its body up to MaxMasked.
+func (m *Masker) Response(r *egress.Response) {
+	if m == nil || r == nil {
+		return
+	}
+	for i, h := range r.Headers {
+		r.Headers[i] = [2]string{m.Text(h[0]), m.Text(h[1])}
+	}
+	r.Body = m.Bytes(r.Body)
+}
+
+// Text returns a text with the values in it masked.
+func (m *Masker) Text(text string) string {
+	if m == nil {
+		return text
+	}
+	b := []byte(text)
+	masked := m.Bytes(b)
+	if len(b) == 0 || len(masked) > 0 && &masked[0] == &b[0] {
+		return text
+	}
+	return string(masked)
+}
+
+// span is a part of a text, from its first byte to the one behind it.
+type span struct{ from, to int }
+
+// Bytes returns a text with the values in it masked: itself where there are none.
+func (m *Masker) Bytes(b []byte) []byte {
+	if m == nil || len(b) < MinMasked || len(b) > MaxMasked {
+		return b
+	}
+	var found []span
+	for _, v := range m.views(b) {
+		for _, n := range m.needles {
+			found = v.find(found, n)
+		}
+	}
+	if len(found) == 0 {
+		return b
+	}
+	slices.SortFunc(found, func(x, y span) int { return x.from - y.from })
+	out := make([]byte, 0, len(b))
+	done := 0
+	for i := 0; i < len(found); {
+		s := found[i]
+		for i++; i < len(found) && found[i].from <= s.to; i++ {
+			s.to = max(s.to, found[i].to)
+		}
+		out = append(append(out, b[done:s.from]...), Mask...)
+		done = s.to
+	}
+	return append(out, b[done:]...)
+}
+
+// view is one way to read a text.
+type view struct {
+	text []byte
+	at   []int32 // where each byte of text is in the original, and the original's length; nil where it is the original
+}
+
+// views are the ways to read b: as it is, and decoded where something in it may be encoded.
+func (m *Masker) views(b []byte) []view {
+	all := []view{{text: b}}
+	if bytes.IndexByte(b, '%') >= 0 || m.spaces && bytes.IndexByte(b, '+') >= 0 {
+		all = append(all, decode(b, percentEscape))
+		if m.spaces {
+			all = append(all, decode(b, formEscape))
+		}
+	}
+	if bytes.IndexByte(b, '\\') >= 0 {
+		all = append(all, decode(b, jsonEscape))
+	}
+	return all
+}
+
+// find appends where a needle is, in the original.
+func (v view) find(found []span, n needle) []span {
+	for from := 0; ; {
+		i := bytes.Index(v.text[from:], n.text)
+		if i < 0 {
+			return found
+		}
+		s := span{from + i, from + i + len(n.text)}
+		from = s.to
+		if n.base64 {
+			if s.from > 0 && isBase64(v.text[s.from-1]) {
+				s.from--
+			}
+			if s.to < len(v.text) && isBase64(v.text[s.to]) {
+				s.to++
+			}
+		}
+		if v.at != nil {
+			s = span{int(v.at[s.from]), int(v.at[s.to])}
+		}
+		found = append(found, s)
+	}
+}
+
+func isBase64(c byte) bool {
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '-' || c == '_'
+}
+
+// decode reads b with one kind of escapes: escape returns what the one at the start of a text stands for, and how long
+// it is, 0 where there is none.
+func decode(b []byte, escape func(dst, b []byte) ([]byte, int)) view {
+	v := view{text: make([]byte, 0, len(b)), at: make([]int32, 0, len(b)+1)}
+	for i := 0; i < len(b); {
+		next, n := escape(v.text, b[i:])
+		if n == 0 {
+			next, n = append(v.text, b[i]), 1
+		}
+		for range len(next) - len(v.text) {
+			v.at = append(v.at, int32(i))
+		}
+		v.text = next
+		i += n
+	}
+	v.at = append(v.at, int32(len(b)))
+	return v
+}
+
+func percentEscape(dst, b []byte) ([]byte, int) {
+	if b[0] != '%' || len(b) < 3 {
+		return dst, 0
+	}
+	c, err := strconv.ParseUint(string(b[1:3]), 16, 8)
+	if err != nil {
+		return dst, 0
+	}
+	return append(dst, byte(c)), 3
+}
+
+func formEscape(dst, b []byte) ([]byte, int) {
+	if b[0] == '+' {
+		return append(dst, ' '), 1
+	}
+	return percentEscape(dst, b)
+}
+
+// jsonEscape reads https://www.rfc-editor.org/rfc/rfc8259#section-7
+func jsonEscape(dst, b []byte) ([]byte, int) {
+	if b[0] != '\\' || len(b) < 2 {
+		return dst, 0
+	}
+	switch b[1] {
+	case '"', '\\', '/':
+		return append(dst, b[1]), 2
+	case 'b':
+		return append(dst, '\b'), 2
+	case 'f':
+		return append(dst, '\f'), 2
+	case 'n':
+		return append(dst, '\n'), 2
+	case 'r':
+		return append(dst, '\r'), 2
+	case 't':
+		return append(dst, '\t'), 2
+	case 'u':
+		first, ok := hexRune(b)
+		if !ok {
+			return dst, 0
+		}
+		if utf16.IsSurrogate(first) {
+			if second, ok := hexRune(b[6:]); ok {
+				return utf8.AppendRune(dst, utf16.DecodeRune(first, second)), 12
+			}
+		}
+		return utf8.AppendRune(dst, first), 6
+	}
+	return dst, 0
+}
+
+// hexRune reads \uXXXX at the start of b.
+func hexRune(b []byte) (rune, bool) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0, false
+	}
+	r, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(r), err == nil
+}

@@ -1,0 +1,132 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sluice/hostfuncs/egress"
+)
+
+// percent encodes every byte.
+func percent(format, text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		fmt.Fprintf(&b, format, c)
+	}
+	return b.String()
+}
+
+func jsonOf(text string) string {
+	b, _ := json.Marshal(text)
+	return string(b[1 : len(b)-1])
+}
+
+func TestMasker(t *testing.T) {
+	m := NewMasker([]string{value, "hunter22"})
+	for _, form := range []string{
+		value, "hunter22", url.QueryEscape(value), url.PathEscape(value), percent("%%%02x", value), percent("%%%02X", value),
+		percent("%%%02x", "hunter22"), "%68unter22", jsonOf(value), strings.ReplaceAll(jsonOf(value), "/", `\/`), percent(`\u%04x`, "hunter22"),
+	} {
+		for _, around := range []string{"", "x", `{"a": "`, "%", "%2", "é "} {
+			if got, want := m.Text(around+form+around), around+Mask+around; got != want {
+				t.Errorf("%q within %q: got %q", form, around, got)
+			}
+		}
+	}
+	for _, plain := range []string{"", "abc", "hunter2", "%68%", `\u00`, strings.Repeat("hunter2 ", 100)} {
+		if got := m.Text(plain); got != plain {
+			t.Errorf("%q became %q", plain, got)
+		}
+	}
+	if got, want := m.Text("k="+url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(value)))+"&"), "k="+Mask+"&"; got != want {
+		t.Errorf("Base64 in a query: got %q, want %q", got, want)
+	}
+	if got, want := m.Text("a hunter22 b hunter22"+value+" c"), "a "+Mask+" b "+Mask+" c"; got != want {
+		t.Errorf("several: got %q, want %q", got, want)
+	}
+}
+
+// Within Base64 the value is found whatever stands around it, in every alphabet, and nothing of it is left.
+func TestMasker_Base64(t *testing.T) {
+	for _, secret := range []string{"hunt", "hunter22", value, strings.Repeat("k", 100)} {
+		m := NewMasker([]string{secret})
+		for before := range 7 {
+			for after := range 7 {
+				for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding, base64.RawURLEncoding} {
+					head, tail := strings.Repeat("u", before), strings.Repeat("v", after)
+					got := m.Text("Basic " + e.EncodeToString([]byte(head+secret+tail)) + " end")
+					rest := strings.SplitN(strings.TrimSuffix(strings.TrimPrefix(got, "Basic "), " end"), Mask, 2)
+					if len(rest) != 2 || len(rest[0]) > (8*before+5)/6 || len(strings.TrimRight(rest[1], "=")) > (8*after+5)/6 {
+						t.Errorf("%q with %d before and %d after: got %s", secret, before, after, got)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestMasker_Response(t *testing.T) {
+	m := NewMasker([]string{"hunter22"})
+	large := bytes.Repeat([]byte("hunter22 "), MaxMasked/9+1)
+	for _, tc := range []struct{ body, want []byte }{
+		{[]byte(`{"password":"hunter22"}`), []byte(`{"password":"` + Mask + `"}`)},
+		{[]byte("nothing"), []byte("nothing")},
+		{large, large},
+		{large[:MaxMasked-MaxMasked%9], bytes.Repeat([]byte(Mask+" "), MaxMasked/9)},
+	} {
+		r := &egress.Response{Headers: [][2]string{{"x-echo", "hunter22"}, {"location", "/?k=%68unter22"}}, Body: tc.body}
+		m.Response(r)
+		if !bytes.Equal(r.Body, tc.want) {
+			t.Errorf("a body of %d bytes became one of %d", len(tc.body), len(r.Body))
+		}
+		if want := [][2]string{{"x-echo", Mask}, {"location", "/?k=" + Mask}}; !reflect.DeepEqual(r.Headers, want) {
+			t.Errorf("the headers are %q", r.Headers)
+		}
+	}
+	m.Response(nil)
+	NewMasker([]string{"abc"}).Response(&egress.Response{})
+	if NewMasker([]string{"abc", ""}) != nil {
+		t.Error("short values are masked")
+	}
+}
+
+// What is masked costs time in proportion to its length, whatever it holds.
+func TestMasker_Hostile(t *testing.T) {
+	secret := strings.Repeat("a", MaxValue-1) + "b"
+	m := NewMasker([]string{secret})
+	for _, body := range []string{strings.Repeat("a", MaxMasked), strings.Repeat("%61", MaxMasked/3), strings.Repeat("\\u0061", MaxMasked/6)} {
+		if got := m.Bytes([]byte(body)); string(got) != body {
+			t.Error("something was masked")
+		}
+	}
+}
+
+// The values of a call are masked in a response even where another call left them there.
+func TestCall_Masked(t *testing.T) {
+	set := newSet(t, map[string]Definition{"a": everywhere, "gone": {From: "env:GONE", Origins: []string{"api.example"}}}, nil)
+	c := &Call{Access: set.Access("weather", []string{"a", "gone"}, []Grant{{Name: "a"}, {Name: "gone"}})}
+	m, failure := c.Put(&egress.Request{Method: "GET", URL: "https://api.example/"})
+	if failure != nil || m.Text("x"+value) != "x"+Mask {
+		t.Errorf("toward the bound origin: %v", failure)
+	}
+	if m, failure := c.Put(&egress.Request{Method: "GET", URL: "https://other.example/"}); m != nil || failure != nil {
+		t.Errorf("toward another origin: %v, %v", m, failure)
+	}
+}
+
+func FuzzMasker(f *testing.F) {
+	f.Add("hunter22", "a %68unter22 \\u0068unter22")
+	f.Fuzz(func(t *testing.T, secret, text string) {
+		m := NewMasker([]string{secret})
+		got := m.Text(text + secret + text)
+		if len(secret) >= MinMasked && len(secret) <= 64 && strings.Count(Mask, secret) == 0 && !strings.Contains(got, Mask) && len(text) < 1000 {
+			t.Fatalf("%q is not masked in %q", secret, got)
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package secret
+
+import (
+	"errors"
+
+	"sluice/internal/rawjson"
+)
+
+// maxParams bounds how many values of parameters are looked for: each is, in every line.
+const maxParams = 256
+
+// ValuesOf returns what must not be shown of a call's parameters, a JSON object, of which those of these names are
+// secret: each text and each number in them, however deep. What is longer than MaxValue is in no line of a log. It is false
+// where there are too many to look for.
+func ValuesOf(params []byte, names map[string]bool) ([]string, bool) {
+	p := paramValues{}
+	_ = rawjson.Members(params, rawjson.MaxDepth, func(name, value []byte) error { // they were read before
+		if names[string(name)] {
+			p.add(value)
+		}
+		return nil
+	})
+	return p.values, !p.tooMany
+}
+
+var errTooManyValues = errors.New("there are too many values")
+
+type paramValues struct {
+	values  []string
+	tooMany bool
+}
+
+func (p *paramValues) add(value []byte) {
+	switch rawjson.KindOf(value) {
+	case rawjson.String:
+		p.keep(rawjson.Unquote(value))
+	case rawjson.Number:
+		p.keep(value)
+	case rawjson.Object:
+		_ = rawjson.Members(value, rawjson.MaxDepth, func(_, member []byte) error { return p.inner(member) })
+	case rawjson.Array:
+		_ = rawjson.Elements(value, rawjson.MaxDepth, p.inner)
+	}
+}
+
+// inner is add for what is within an object or an array.
+func (p *paramValues) inner(value []byte) error {
+	p.add(value)
+	if p.tooMany {
+		return errTooManyValues
+	}
+	return nil
+}
+
+func (p *paramValues) keep(text []byte) {
+	switch {
+	case len(text) < MinMasked || len(text) > MaxValue:
+	case len(p.values) == maxParams:
+		p.tooMany = true
+	default:
+		p.values = append(p.values, string(text))
+	}
+}

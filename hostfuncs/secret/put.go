@@ -1,0 +1,251 @@
+package secret
+
+import (
+	"bytes"
+	"mime"
+	"net/url"
+	"slices"
+	"strings"
+
+	"sluice/hostfuncs/egress"
+	"sluice/internal/rawjson"
+)
+
+// maxPut bounds how many references one request holds: each becomes up to 64 KiB.
+const maxPut = 16
+
+// Put replaces the references in a request by what they stand for. The request's lists and body are replaced, not
+// changed. What it returns masks the values in the response; nil where there is nothing to mask.
+//
+// # Errors
+//
+// A reference that may not be sent there fails the request as a whole, before anything of it is sent. The request is
+// unchanged then.
+func (c *Call) Put(r *egress.Request) (*Masker, *egress.Error) {
+	if len(c.names) == 0 && (c.Access == nil || len(c.Access.usable) == 0) {
+		return nil, nil
+	}
+	u, err := egress.ParseURL(r.URL)
+	if err != nil {
+		return nil, &egress.Error{Code: egress.CodeInvalidRequest, Field: egress.FieldURL, Message: err.Error()}
+	}
+	if len(c.names) > 0 {
+		p := putting{call: c, origin: u.Origin(), values: make(map[string]string)}
+		next := *r
+		if failure := p.all(&next); failure != nil {
+			return nil, failure
+		}
+		*r = next
+	}
+	return NewMasker(c.masked(u.Origin())), nil
+}
+
+// masked are the values that a response of this origin must not hold: those that the call has used, and those bound to
+// the origin, which another call may have left there.
+func (c *Call) masked(origin string) []string {
+	values := slices.Clone(c.values)
+	if c.Access == nil {
+		return values
+	}
+	for _, d := range c.Access.usable {
+		if !slices.Contains(d.origins, origin) || c.Access.granted[d.name].Clear {
+			continue
+		}
+		if value, err := c.Access.set.look(d); err == nil {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// putting is one request in which references are replaced.
+type putting struct {
+	call   *Call
+	origin string
+	values map[string]string // by name, looked up once a request
+	count  int
+}
+
+func (p *putting) all(r *egress.Request) *egress.Error {
+	before, query, after := cutQuery(r.URL)
+	if failure := p.none("its URL but for the query", before, after); failure != nil {
+		return failure
+	}
+	query, failure := p.replace(query, Query, url.QueryEscape)
+	if failure != nil {
+		return failure
+	}
+	if failure := p.headers(r); failure != nil {
+		return failure
+	}
+	if failure := p.body(r); failure != nil {
+		return failure
+	}
+	if p.count > 0 && strings.EqualFold(r.Method, "TRACE") {
+		return denied("a secret is not sent with the method TRACE, which has the origin send it back")
+	}
+	if failure := p.none("its method", r.Method); failure != nil {
+		return failure
+	}
+	r.URL = before + query + after
+	return nil
+}
+
+// cutQuery splits a URL into what precedes the query, the query, and what follows it.
+func cutQuery(url string) (before, query, after string) {
+	rest, fragment := url, ""
+	if i := strings.IndexByte(url, '#'); i >= 0 {
+		rest, fragment = url[:i], url[i:]
+	}
+	if i := strings.IndexByte(rest, '?'); i >= 0 {
+		return rest[:i+1], rest[i+1:], fragment
+	}
+	return rest, "", fragment
+}
+
+// none refuses references where none may stand.
+func (p *putting) none(where string, texts ...string) *egress.Error {
+	for _, text := range texts {
+		if _, name, _ := p.next(text); name != "" {
+			return denied("the secret %q stands in the request where none may, in %s: secrets can be put into header values, the query, and a body of JSON or a form", name, where)
+		}
+	}
+	return nil
+}
+
+func (p *putting) headers(r *egress.Request) *egress.Error {
+	var replaced [][2]string
+	for i, h := range r.Headers {
+		if failure := p.none("a header's name", h[0]); failure != nil {
+			return failure
+		}
+		value, failure := p.replace(h[1], Header, func(s string) string { return s })
+		if failure != nil {
+			return failure
+		}
+		if value == h[1] {
+			continue
+		}
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return denied("a secret with a line break, or another control character, can't be put into a header; the header is %.64q", h[0])
+		}
+		if replaced == nil {
+			replaced = slices.Clone(r.Headers)
+		}
+		replaced[i][1] = value
+	}
+	if replaced != nil {
+		r.Headers = replaced
+	}
+	return nil
+}
+
+func (p *putting) body(r *egress.Request) *egress.Error {
+	if !bytes.Contains(r.Body, []byte(referencePrefix)) {
+		return nil
+	}
+	text := string(r.Body)
+	encode := encodingOf(r.Headers)
+	if encode == nil {
+		return p.none("a body that is sent neither as JSON nor as a form", text)
+	}
+	replaced, failure := p.replace(text, Body, encode)
+	if failure != nil {
+		return failure
+	}
+	r.Body = []byte(replaced)
+	return nil
+}
+
+// encodingOf is how a value is written in a body, nil where the content type does not say.
+func encodingOf(headers [][2]string) func(string) string {
+	contentType, found := "", false
+	for _, h := range headers {
+		if strings.EqualFold(h[0], "Content-Type") {
+			if found {
+				return nil
+			}
+			contentType, found = h[1], true
+		}
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+		return nil
+	case media == "application/json" || strings.HasSuffix(media, "+json"):
+		return func(value string) string {
+			quoted := rawjson.AppendString(nil, value)
+			return string(quoted[1 : len(quoted)-1])
+		}
+	case media == "application/x-www-form-urlencoded":
+		return url.QueryEscape
+	}
+	return nil
+}
+
+// next finds the first reference of this call in a text: where it is, and what it stands for; "" where there is none.
+func (p *putting) next(text string) (at int, name string, reference string) {
+	for from := 0; ; {
+		i := strings.Index(text[from:], referencePrefix)
+		if i < 0 || len(text)-from-i < ReferenceLength {
+			return 0, "", ""
+		}
+		at := from + i
+		reference := text[at : at+ReferenceLength]
+		if name, ok := p.call.names[reference]; ok {
+			return at, name, reference
+		}
+		from = at + len(referencePrefix)
+	}
+}
+
+// replace puts values into a text that is one place.
+func (p *putting) replace(text string, place Place, encode func(string) string) (string, *egress.Error) {
+	var out strings.Builder
+	for {
+		at, name, reference := p.next(text)
+		if name == "" {
+			break
+		}
+		if p.count++; p.count > maxPut {
+			return "", denied("the request holds more than %d references to secrets: send it in parts", maxPut)
+		}
+		value, failure := p.value(name, place)
+		if failure != nil {
+			return "", failure
+		}
+		out.WriteString(text[:at])
+		out.WriteString(encode(value))
+		text = text[at+len(reference):]
+	}
+	if out.Len() == 0 {
+		return text, nil
+	}
+	out.WriteString(text)
+	return out.String(), nil
+}
+
+// value returns a secret's value, if it may be sent to the origin in this place.
+func (p *putting) value(name string, place Place) (string, *egress.Error) {
+	d, failure := p.call.Access.find(name)
+	switch {
+	case failure != nil:
+		return "", failure
+	case !slices.Contains(d.origins, p.origin):
+		return "", denied("the secret %q is not bound to %s: add that origin to secrets.%s.origins", name, p.origin, name)
+	case !slices.Contains(d.places, place):
+		return "", denied("the secret %q may not be put into the %s of a request: add %s to secrets.%s.places", name, place, place, name)
+	}
+	if value, ok := p.values[name]; ok {
+		return value, nil
+	}
+	value, failure := p.call.Access.value(d)
+	if failure != nil {
+		return "", failure
+	}
+	p.values[name] = value
+	if !slices.Contains(p.call.values, value) {
+		p.call.values = append(p.call.values, value)
+	}
+	return value, nil
+}

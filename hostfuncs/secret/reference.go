@@ -1,0 +1,85 @@
+package secret
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"sluice/hostfuncs/egress"
+)
+
+// A reference is what all of them begin with, and 32 hexadecimal digits drawn for one call.
+const (
+	referencePrefix = "sluice-secret-v1"
+	// ReferenceLength is how many bytes a reference has. None of them is changed by percent-encoding, by JSON or in a
+	// header.
+	ReferenceLength = len(referencePrefix) + 2*referenceRandom
+	referenceRandom = 16
+)
+
+// maxReferences bounds how many secrets one call refers to.
+const maxReferences = 64
+
+// These are why there is no reference.
+var (
+	ErrName    = errors.New("the text is no secret's name")
+	ErrTooMany = errors.New("the call refers to too many secrets")
+)
+
+// Call is what one call does with secrets. The zero Call allows nothing.
+type Call struct {
+	// Access is the connector's.
+	Access *Access
+
+	names  map[string]string // by reference
+	values []string          // that this call has used, for masking
+	clear  []string          // that the guest has read
+}
+
+// Reference returns the text that stands for a secret in this call, the same each time. It says nothing of whether the
+// secret may be used, or is there: the request that holds it is refused then.
+func (c *Call) Reference(name string) (string, error) {
+	if !ValidName(name) {
+		return "", ErrName
+	}
+	for reference, known := range c.names {
+		if known == name {
+			return reference, nil
+		}
+	}
+	if len(c.names) >= maxReferences {
+		return "", ErrTooMany
+	}
+	var drawn [referenceRandom]byte
+	_, _ = rand.Read(drawn[:]) // never fails
+	reference := referencePrefix + hex.EncodeToString(drawn[:])
+	if c.names == nil {
+		c.names = make(map[string]string)
+	}
+	c.names[reference] = name
+	return reference, nil
+}
+
+// Value returns a secret in the clear, for a guest that is granted that.
+func (c *Call) Value(name string) (string, *egress.Error) {
+	d, failure := c.Access.find(name)
+	if failure != nil {
+		return "", failure
+	}
+	if !c.Access.granted[name].Clear {
+		return "", denied("the secret %q is not granted in the clear to %q: write {name: %s, clear: true} in grants.%s.secrets",
+			name, c.Access.connector, name, c.Access.connector)
+	}
+	value, failure := c.Access.value(d)
+	if failure != nil {
+		return "", failure
+	}
+	if !slices.Contains(c.clear, value) {
+		c.clear = append(c.clear, value)
+	}
+	return value, nil
+}
+
+// Read is what the guest has read in the clear in this call: values to be kept out of its log.
+func (c *Call) Read() []string { return c.clear }

@@ -1,0 +1,136 @@
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+)
+
+// MaxValue bounds a value, in bytes.
+const MaxValue = 64 << 10
+
+// The kinds of sources.
+const (
+	fromEnvironment = "env"
+	fromFile        = "file"
+)
+
+// source is where a value is.
+type source struct {
+	kind string
+	at   string // the variable's name, or the file's path
+}
+
+func parseSource(text string) (source, error) {
+	kind, at, _ := strings.Cut(text, ":")
+	switch {
+	case text == FromStore:
+		return source{kind: FromStore}, nil
+	case kind == fromEnvironment && at != "" && !strings.ContainsAny(at, "=\x00"):
+		return source{kind, at}, nil
+	case kind == fromFile && filepath.IsAbs(at):
+		return source{kind, at}, nil
+	}
+	return source{}, errors.New("from: write env:NAME, file:/an/absolute/path, or store")
+}
+
+// These are why a value can't be used. None holds a part of it.
+var (
+	errNotSet    = errors.New("it is not set")
+	errEmpty     = errors.New("it is empty")
+	errTooLong   = fmt.Errorf("it is longer than %d bytes", MaxValue)
+	errNoText    = errors.New("it is no text: it must be UTF-8 without zero bytes")
+	errNoFile    = errors.New("it is no regular file")
+	errNotStored = errors.New("the store holds no value of that name: set it by `sluice secret set`")
+)
+
+// value looks a value up. It is done for each use, so that a file that was changed counts at once.
+func (s *Set) value(d *defined) (string, error) {
+	value, err := s.look(d)
+	if err == nil {
+		return value, nil
+	}
+	err = fmt.Errorf("%s: %w", d.source, err)
+	if s.config.OnUnavailable != nil {
+		s.config.OnUnavailable(d.name, err)
+	}
+	return "", err
+}
+
+// look is value without a report.
+func (s *Set) look(d *defined) (string, error) {
+	value, err := s.read(d)
+	if err != nil {
+		return "", err
+	}
+	return clean(value)
+}
+
+// String is the source as its definition has it.
+func (s source) String() string {
+	if s.at == "" {
+		return s.kind
+	}
+	return s.kind + ":" + s.at
+}
+
+func (s *Set) read(d *defined) (string, error) {
+	switch d.source.kind {
+	case fromEnvironment:
+		value, ok := s.config.LookupEnv(d.source.at)
+		if !ok {
+			return "", errNotSet
+		}
+		return value, nil
+	case fromFile:
+		return readFile(d.source.at)
+	}
+	return s.config.Store.value(d.name)
+}
+
+// readFile reads a small regular file. A pipe or a device would keep the call waiting.
+func readFile(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", reasonOf(err)
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", errNoFile
+	}
+	text, err := io.ReadAll(io.LimitReader(f, MaxValue+3)) // with the line break that is cut, and one to see that it is longer
+	if err != nil {
+		return "", reasonOf(err)
+	}
+	return string(text), nil
+}
+
+// reasonOf leaves the path out, which is named already.
+func reasonOf(err error) error {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// clean cuts one line break at the end, which editors and shells leave, and checks that what remains can be used.
+func clean(value string) (string, error) {
+	if cut, ok := strings.CutSuffix(value, "\n"); ok {
+		value = strings.TrimSuffix(cut, "\r")
+	}
+	switch {
+	case value == "":
+		return "", errEmpty
+	case len(value) > MaxValue:
+		return "", errTooLong
+	case !utf8.ValidString(value) || strings.IndexByte(value, 0) >= 0:
+		return "", errNoText
+	}
+	return value, nil
+}

@@ -1,0 +1,62 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"sluice/hostfuncs/secret"
+)
+
+var errSecretGrants = errors.New("must be a list of names, or of mappings such as {name: smtp-password, clear: true}")
+
+// secretGrants reads which secrets a connector may use.
+func secretGrants(v any) ([]secret.Grant, error) {
+	items, ok := v.([]any)
+	if !ok {
+		return nil, errSecretGrants
+	}
+	var grants []secret.Grant
+	for _, item := range items {
+		var g secret.Grant
+		switch item := item.(type) {
+		case string:
+			g.Name = item
+		case map[string]any:
+			for key, v := range item {
+				ok := false
+				switch key {
+				case "name":
+					g.Name, ok = v.(string)
+				case "clear":
+					g.Clear, ok = v.(bool)
+				}
+				if !ok {
+					return nil, errSecretGrants
+				}
+			}
+		}
+		if !secret.ValidName(g.Name) {
+			return nil, errSecretGrants
+		}
+		if slices.ContainsFunc(grants, func(other secret.Grant) bool { return other.Name == g.Name }) {
+			return nil, fmt.Errorf("names %s twice", g.Name)
+		}
+		grants = append(grants, g)
+	}
+	return grants, nil
+}
+
+// writtenSecrets is what secretGrants would take to the same effect.
+func writtenSecrets(grants []secret.Grant) any {
+	if len(grants) == 0 {
+		return nil
+	}
+	out := make([]any, len(grants))
+	for i, g := range grants {
+		if out[i] = g.Name; g.Clear {
+			out[i] = map[string]any{"name": g.Name, "clear": true}
+		}
+	}
+	return out
+}
