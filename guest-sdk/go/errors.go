@@ -17,6 +17,8 @@ const (
 	CodeInvalidAnswer = "invalid_answer"
 	// CodeOutputTooLarge: the answer's body is beyond the output limit.
 	CodeOutputTooLarge = "output_too_large"
+	// CodeInvalidSecret: the connector asks for a secret by what is no name, or for too many.
+	CodeInvalidSecret = "invalid_secret"
 )
 
 // Error is a failure that a workflow can tell from others: the code is what a model names in its boundary events, and

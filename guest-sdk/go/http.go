@@ -83,10 +83,10 @@ type Request struct {
 // workflow engine whether to try again:
 //
 //	400  invalid_request
-//	403  egress_denied
+//	403  egress_denied, secret_denied
 //	413  request_too_large, response_too_large
 //	500  dns, connect, tls, closed, incomplete, protocol, decode
-//	503  overloaded
+//	503  overloaded, secret_unavailable
 //	504  connect_timeout, timeout
 func (c *Call) HTTP(r Request) (*Response, error) {
 	if r.Timeout < 0 {

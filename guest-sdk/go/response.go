@@ -204,11 +204,11 @@ func statusOf(code string) int {
 	switch code {
 	case "invalid_request":
 		return 400
-	case "egress_denied":
+	case "egress_denied", "secret_denied":
 		return 403
 	case "response_too_large":
 		return 413
-	case "overloaded":
+	case "overloaded", "secret_unavailable":
 		return 503
 	case "connect_timeout", "timeout":
 		return 504

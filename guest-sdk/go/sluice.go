@@ -58,12 +58,14 @@ type Connector struct {
 
 // Capability is one thing that a connector asks for. The operator grants it, or does not.
 type Capability struct {
-	// Name is the capability: "http", "cache".
+	// Name is the capability: "http", "tcp", "secret" or "cache".
 	Name string `json:"name"`
 	// Reason tells the operator what it is needed for.
 	Reason string `json:"reason"`
 	// Hosts are the rules of where requests, or connections, go: "https://api.example.com/v1", "https://*.example.com", "https://*".
 	Hosts []string `json:"hosts,omitempty"`
+	// Secrets are the names of the secrets that it needs.
+	Secrets []string `json:"secrets,omitempty"`
 }
 
 // HTTP returns the capability to send HTTP requests to hosts.

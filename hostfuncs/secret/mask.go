@@ -3,6 +3,7 @@ package secret
 import (
 	"bytes"
 	"encoding/base64"
+	"net/url"
 	"slices"
 	"strconv"
 	"unicode/utf16"
@@ -42,10 +43,13 @@ func NewMasker(values []string) *Masker {
 			continue
 		}
 		m.spaces = m.spaces || bytes.IndexByte([]byte(value), ' ') >= 0
-		m.add([]byte(value), false)
-		for shift := range 3 {
-			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-				m.add(middle(encoding, value, shift), true)
+		// As it is, and as it was sent: an origin can send back what it got without reading it, and that encoded once more.
+		for _, form := range []string{value, inJSON(value), url.QueryEscape(value)} {
+			m.add([]byte(form), false)
+			for shift := range 3 {
+				for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+					m.add(middle(encoding, form, shift), true)
+				}
 			}
 		}
 	}

@@ -32,6 +32,7 @@ func TestMasker(t *testing.T) {
 	for _, form := range []string{
 		value, "hunter22", url.QueryEscape(value), url.PathEscape(value), percent("%%%02x", value), percent("%%%02X", value),
 		percent("%%%02x", "hunter22"), "%68unter22", jsonOf(value), strings.ReplaceAll(jsonOf(value), "/", `\/`), percent(`\u%04x`, "hunter22"),
+		jsonOf(inJSON(value)), url.QueryEscape(inJSON(value)), url.QueryEscape(url.QueryEscape(value)), inJSON(url.QueryEscape(value)),
 	} {
 		for _, around := range []string{"", "x", `{"a": "`, "%", "%2", "é "} {
 			if got, want := m.Text(around+form+around), around+Mask+around; got != want {

@@ -173,14 +173,17 @@ func encodingOf(headers [][2]string) func(string) string {
 	case err != nil:
 		return nil
 	case media == "application/json" || strings.HasSuffix(media, "+json"):
-		return func(value string) string {
-			quoted := rawjson.AppendString(nil, value)
-			return string(quoted[1 : len(quoted)-1])
-		}
+		return inJSON
 	case media == "application/x-www-form-urlencoded":
 		return url.QueryEscape
 	}
 	return nil
+}
+
+// inJSON is a text as the inside of a JSON string.
+func inJSON(text string) string {
+	quoted := rawjson.AppendString(nil, text)
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // next finds the first reference of this call in a text: where it is, and what it stands for; "" where there is none.

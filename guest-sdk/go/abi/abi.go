@@ -94,6 +94,10 @@ type Host interface {
 	CachePut(key string, value []byte, milliseconds int64) int32
 	// CacheDelete removes what is kept under a key.
 	CacheDelete(key string) int32
+	// Secret writes the text that stands for a secret in this call to p, which has 48 bytes at least, and returns how many.
+	Secret(name string, p []byte) int32
+	// SecretValue returns the handle of a head that says whether a secret is granted in the clear; the next one is its value's.
+	SecretValue(name string) int32
 	// Trap ends the call without an answer. It does not return.
 	Trap()
 }

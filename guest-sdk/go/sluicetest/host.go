@@ -30,6 +30,9 @@ type host struct {
 	now, end    time.Time
 	maxOutput   int
 
+	maySecrets []string // that the manifest asks for
+	referred   []string // names of secrets, in order
+
 	body  []byte
 	head  []byte
 	logs  []Line
@@ -40,6 +43,9 @@ func newHost(t testing.TB, m *manifest.Manifest, command string, call Call) *hos
 	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, heads: map[uint32]responseHead{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
 	h.mayHTTP, h.mayTCP, h.mayCache = m.Requests(manifest.CapabilityHTTP), m.Requests(manifest.CapabilityTCP), m.Requests(manifest.CapabilityCache)
 	h.connections = map[uint32]*connection{}
+	for _, c := range m.Capabilities {
+		h.maySecrets = append(h.maySecrets, c.Secrets...)
+	}
 	if h.now.IsZero() {
 		h.now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	}

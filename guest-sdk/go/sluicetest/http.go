@@ -116,6 +116,10 @@ func (h *host) HTTPHeader(handle uint32, name string, p []byte) int32 {
 }
 
 func (h *host) exchange(q requestHead, body []byte) (responseHead, []byte, error) {
+	body, err := h.putSecrets(&q, body)
+	if err != nil {
+		return responseHead{}, nil, err
+	}
 	if err := q.check(); err != nil {
 		return responseHead{}, nil, err
 	}

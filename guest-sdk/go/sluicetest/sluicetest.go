@@ -38,6 +38,9 @@ type Call struct {
 	// Cache is what the connector has kept before the call; the call changes it. Where it is nil the connector may keep
 	// nothing. Nothing in it ends.
 	Cache map[string][]byte
+	// Secrets are the secrets that are granted, by name. Requests are sent with their values in the place of what stands for
+	// them, wherever they go: what the operator binds a secret to is not the connector's to test.
+	Secrets map[string]Secret
 	// Now is when the call begins. Default 2030-01-01 UTC. The clock stands still but for sleeping.
 	Now time.Time
 	// Deadline is how long the call may take. Default 40 seconds. A command that sleeps past it ends there.

@@ -26,6 +26,8 @@ func init() {
 		sluice.Command("Log", "Logs a line again and again.", log),
 		sluice.Command("Count", "Answers with how often it was called, which it keeps in the cache.", count),
 		sluice.Command("Fetch", "Answers with what a URL gives.", fetch),
+		sluice.Command("Secret", "Sends what stands for a secret wherever it is told to, tells it, and answers with what came back.", useSecret),
+		sluice.Command("SecretValue", "Reads a secret, logs it, and answers with its length.", readSecret),
 	}
 	first := uint32(len(definitions))
 	for _, r := range raw {
@@ -38,6 +40,7 @@ func init() {
 		Capabilities: []sluice.Capability{
 			sluice.HTTP("fetches what the tests tell it to", "http://*", "https://*"),
 			sluice.Cached("counts its calls"),
+			sluice.Secrets("sends them where the tests tell it to", "canary", "other", "ungranted"),
 		},
 	}.Register(definitions...)
 	registerRaw(first)
@@ -171,4 +174,48 @@ func fetch(c *sluice.Call, p fetchParams) (sluice.Answer, error) {
 		return sluice.Answer{}, err
 	}
 	return sluice.JSON(map[string]any{"status": response.Status, "body": string(body)}).WithStatus(response.Status), nil
+}
+
+type secretParams struct {
+	Name     string   `sluice:"name,required"`
+	Method   string   `sluice:"method"`
+	URL      string   `sluice:"url,required" desc:"@ becomes what stands for the secret, in the members below too"`
+	Headers  []string `sluice:"headers" desc:"Names and values in turn"`
+	Body     string   `sluice:"body"`
+	Password string   `sluice:"password,secret" desc:"Is logged"`
+}
+
+func useSecret(c *sluice.Call, p secretParams) (sluice.Answer, error) {
+	reference, err := c.Secret(p.Name)
+	if err != nil {
+		return sluice.Answer{}, err
+	}
+	put := func(s string) string { return strings.ReplaceAll(s, "@", reference) }
+	r := sluice.Request{Method: p.Method, URL: put(p.URL), Body: []byte(put(p.Body))}
+	for i := 0; i+1 < len(p.Headers); i += 2 {
+		r.Header.Add(put(p.Headers[i]), put(p.Headers[i+1]))
+	}
+	c.Log().Infof("sends %s with %s", reference, p.Password)
+	response, err := c.HTTP(r)
+	if err != nil {
+		return sluice.Answer{}, err
+	}
+	body, err := response.Body.Bytes()
+	if err != nil {
+		return sluice.Answer{}, err
+	}
+	return sluice.JSON(map[string]any{"headers": response.Headers(), "body": string(body), "reference": reference}), nil
+}
+
+type secretValueParams struct {
+	Name string `sluice:"name,required"`
+}
+
+func readSecret(c *sluice.Call, p secretValueParams) (sluice.Answer, error) {
+	value, err := c.SecretValue(p.Name)
+	if err != nil {
+		return sluice.Answer{}, err
+	}
+	c.Log().Infof("it is %s", value)
+	return sluice.JSON(map[string]int{"length": len(value)}), nil
 }
