@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -46,8 +47,12 @@ type Config struct {
 	IdleTimeout time.Duration
 	// Resolver looks names up. Default: Go's.
 	Resolver *net.Resolver
-	// RootCAs are the certificate authorities to trust. Default: the system's.
+	// RootCAs are the certificate authorities to trust. Default: the system's. See [LoadAuthorities].
 	RootCAs *x509.CertPool
+	// Certificates are the client certificates to show where a service asks for one. Default none. See [LoadCertificate].
+	Certificates []tls.Certificate
+	// Proxy is what requests go through. Default none.
+	Proxy Proxy
 	// Redirects is how many redirects are followed for one request, up to [MaxRedirects]. Default none: a redirect is a
 	// response like any other.
 	Redirects int
@@ -83,7 +88,7 @@ type Response struct {
 	// UTF-8: bytes that are not are read as ISO 8859-1. They are as received: where the body was decoded,
 	// content-encoding and content-length still describe what was on the wire.
 	Headers [][2]string
-	// Body is decoded where it came as gzip or deflate.
+	// Body is decoded where it came as gzip, deflate or brotli.
 	Body []byte
 }
 
@@ -96,7 +101,7 @@ type Client struct {
 	attempted    func(*URL) // for tests: called for each attempt that is made
 
 	mu         sync.RWMutex // protects transports
-	transports map[*Allowance]*http.Transport
+	transports map[poolKey]*http.Transport
 }
 
 // NewClient returns a client. It opens nothing until it is used; [Client.Close] must be called.
@@ -110,7 +115,7 @@ func NewClient(config Config) *Client {
 		config:       config,
 		userAgent:    []string{"sluice/" + config.Version},
 		destinations: fault.NewSet(config.Fault),
-		transports:   make(map[*Allowance]*http.Transport),
+		transports:   make(map[poolKey]*http.Transport),
 	}
 	config.Sockets.join(c)
 	return c
@@ -192,20 +197,26 @@ func (c *Client) denied(u *URL, err error) *Error {
 	return &Error{Code: CodeEgressDenied, Message: own.Error(), Denial: &own}
 }
 
-// transport returns the pool of connections of an allowance. Allowances are interned by the policy, and as few as the
-// grant's rules can be combined.
-func (c *Client) transport(a *Allowance) *http.Transport {
+// poolKey names a pool of connections.
+type poolKey struct {
+	allowance *Allowance
+	forwards  bool // to the egress proxy, which gets the requests itself
+}
+
+// transport returns a pool of connections. Allowances are interned by the policy, and as few as the grant's rules can be
+// combined.
+func (c *Client) transport(k poolKey) *http.Transport {
 	c.mu.RLock()
-	t := c.transports[a]
+	t := c.transports[k]
 	c.mu.RUnlock()
 	if t != nil {
 		return t
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t = c.transports[a]; t == nil {
-		t = c.newTransport(a)
-		c.transports[a] = t
+	if t = c.transports[k]; t == nil {
+		t = c.newTransport(k)
+		c.transports[k] = t
 	}
 	return t
 }
@@ -240,7 +251,12 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	if invalidURL != nil {
 		return nil, invalidURL
 	}
-	response, err := c.transport(a).RoundTrip(request)
+	if e.forwards() {
+		if err := e.checkTarget(ctx, a); err != nil {
+			return nil, e.roundTripError(ctx, &dialError{err})
+		}
+	}
+	response, err := c.transport(poolKey{a, e.forwards()}).RoundTrip(request)
 	if err != nil {
 		return nil, e.roundTripError(ctx, err)
 	}

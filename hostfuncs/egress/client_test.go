@@ -43,7 +43,7 @@ func TestClient_Do(t *testing.T) {
 	if got.Method != "POST" || got.RequestURI != "/x?y=1" || string(body) != "hello" || got.ContentLength != 5 {
 		t.Errorf("the server got %s %s %q", got.Method, got.RequestURI, body)
 	}
-	if ua, ae := got.UserAgent(), got.Header.Get("Accept-Encoding"); ua != "sluice/1.2.3" || ae != "gzip, deflate" {
+	if ua, ae := got.UserAgent(), got.Header.Get("Accept-Encoding"); ua != "sluice/1.2.3" || ae != "gzip, deflate, br" {
 		t.Errorf("User-Agent %q, Accept-Encoding %q", ua, ae)
 	}
 	if two := got.Header["X-Two"]; !slices.Equal(two, []string{"a", "b"}) {

@@ -22,6 +22,7 @@ type layer uint8
 const (
 	layerGzip layer = iota
 	layerDeflate
+	layerBrotli
 )
 
 // contentEncodings returns the layers in the order in which they are undone. A body with a layer that is not decoded
@@ -41,6 +42,8 @@ func contentEncodings(fields []string) ([]layer, error) {
 				layers = append(layers, layerGzip)
 			case "deflate":
 				layers = append(layers, layerDeflate)
+			case "br":
+				layers = append(layers, layerBrotli)
 			default:
 				return nil, nil
 			}
@@ -132,6 +135,11 @@ func newDecoder(l layer, src *bufio.Reader) (io.Reader, func(), error) {
 			return nil, nil, err
 		}
 		return z, release, nil
+	}
+	if l == layerBrotli {
+		b := brotliReaders.Get().(*brotliReader)
+		b.reset(src)
+		return b, func() { brotliReaders.Put(b) }, nil
 	}
 	// "deflate" means the zlib format, but some servers send the bare one.
 	head, err := src.Peek(2)

@@ -9,10 +9,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/andybalholm/brotli"
 )
 
 func pack(t testing.TB, encoding string, data []byte) []byte {
@@ -24,6 +27,8 @@ func pack(t testing.TB, encoding string, data []byte) []byte {
 		w = gzip.NewWriter(&b)
 	case "zlib":
 		w = zlib.NewWriter(&b)
+	case "br":
+		w = brotli.NewWriter(&b)
 	case "raw":
 		w, _ = flate.NewWriter(&b, flate.BestCompression)
 	}
@@ -56,6 +61,7 @@ func TestClient_Decode(t *testing.T) {
 	const limit = 1 << 20
 	text := []byte(strings.Repeat("all work and no play makes jack a dull boy\n", 1000))
 	gz, zl, raw := pack(t, "gzip", text), pack(t, "zlib", text), pack(t, "raw", text)
+	br := pack(t, "br", text)
 	bomb := bytes.Repeat([]byte{0}, 16<<20)
 	gzBomb := pack(t, "gzip", bomb)
 	full := bytes.Repeat([]byte{'x'}, limit)
@@ -77,8 +83,21 @@ func TestClient_Decode(t *testing.T) {
 		{"identity", []string{"identity"}, text, text, ""},
 		{"empty", []string{"gzip"}, nil, []byte{}, ""},
 		{"empty, stacked", []string{"gzip, deflate"}, nil, []byte{}, ""},
-		{"unknown", []string{"br"}, gz, gz, ""},
-		{"unknown below", []string{"br, gzip"}, gz, gz, ""},
+		{"unknown", []string{"zstd"}, gz, gz, ""},
+		{"unknown below", []string{"zstd, gzip"}, gz, gz, ""},
+		{"brotli", []string{"br"}, br, text, ""},
+		{"brotli in capitals", []string{"BR"}, br, text, ""},
+		{"brotli of nothing", []string{"br"}, pack(t, "br", nil), []byte{}, ""},
+		{"brotli, empty", []string{"br"}, nil, []byte{}, ""},
+		{"brotli below", []string{"br, gzip"}, pack(t, "gzip", br), text, ""},
+		{"brotli above", []string{"gzip, br"}, pack(t, "br", gz), text, ""},
+		{"brotli, the limit itself", []string{"br"}, pack(t, "br", full), full, ""},
+		{"brotli, one over the limit", []string{"br"}, pack(t, "br", append(bytes.Clone(full), 'x')), nil, CodeResponseTooLarge},
+		{"brotli bomb", []string{"br"}, pack(t, "br", bomb), nil, CodeResponseTooLarge},
+		{"bytes after brotli", []string{"br"}, append(bytes.Clone(br), "canary"...), nil, CodeDecode},
+		{"a byte after brotli", []string{"br"}, append(bytes.Clone(br), 0), nil, CodeDecode},
+		{"two brotli streams", []string{"br"}, append(bytes.Clone(br), br...), nil, CodeDecode},
+		{"no brotli", []string{"br"}, []byte("\xff\xff\xff\xff"), nil, CodeDecode},
 		{"the limit itself", []string{"gzip"}, pack(t, "gzip", full), full, ""},
 
 		{"no gzip", []string{"gzip"}, text, nil, CodeDecode},
@@ -155,16 +174,44 @@ func TestClient_NoBodyToDecode(t *testing.T) {
 // TestReadBody_BombMemory: what is allocated for a bomb in all is bounded by the limit.
 func TestReadBody_BombMemory(t *testing.T) {
 	const limit = 4 << 20
-	bomb := pack(t, "gzip", bytes.Repeat([]byte{0}, 64<<20))
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	body, err := decodeBody(&boundedReader{src: bytes.NewReader(bomb), left: limit}, []layer{layerGzip}, limit)
-	runtime.ReadMemStats(&after)
-	if err != errTooLarge || body != nil {
-		t.Fatalf("%d bytes, %v", len(body), err)
+	for name, l := range map[string]layer{"gzip": layerGzip, "br": layerBrotli} {
+		bomb := pack(t, name, bytes.Repeat([]byte{0}, 64<<20))
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		body, err := decodeBody(&boundedReader{src: bytes.NewReader(bomb), left: limit}, []layer{l}, limit)
+		runtime.ReadMemStats(&after)
+		if err != errTooLarge || body != nil {
+			t.Fatalf("%s: %d bytes, %v", name, len(body), err)
+		}
+		n := after.TotalAlloc - before.TotalAlloc
+		// A brotli stream has a window of its own, 4 MiB here, and tables.
+		if n > 2*limit+256<<10 {
+			t.Errorf("%s: %d bytes were allocated", name, n)
+		}
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 2*limit {
-		t.Errorf("%d bytes were allocated", n)
+}
+
+// TestBrotli_CutOff: a stream that is cut off anywhere is no whole one.
+func TestBrotli_CutOff(t *testing.T) {
+	r := rand.New(rand.NewChaCha8([32]byte{1}))
+	noise := make([]byte, 3000)
+	for i := range noise {
+		noise[i] = byte(r.IntN(64))
+	}
+	for name, data := range map[string][]byte{"text": []byte(strings.Repeat("all work and no play\n", 50)), "noise": noise, "nothing": nil} {
+		whole := pack(t, "br", data)
+		for n := range whole {
+			if n == 0 {
+				continue // no body at all
+			}
+			if body, err := decodeBody(&boundedReader{src: bytes.NewReader(whole[:n]), left: 1 << 20}, []layer{layerBrotli}, 1<<20); err != errDecode {
+				t.Fatalf("%s: %d of %d bytes were taken for %d whole ones: %v", name, n, len(whole), len(body), err)
+			}
+		}
+		body, err := decodeBody(&boundedReader{src: bytes.NewReader(whole), left: 1 << 20}, []layer{layerBrotli}, 1<<20)
+		if err != nil || !bytes.Equal(body, data) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -47,7 +47,7 @@ func (e *exchange) roundTripError(ctx context.Context, err error) *Error {
 		return &Error{Code: CodeConnectTimeout, Message: "no connection to " + host + " within the time"}
 	case ctx.Err() != nil || e.connected.Load() && isTimeout(err):
 		return &Error{Code: CodeTimeout, Message: host + " did not answer within the time"}
-	case !e.connected.Load():
+	case !e.connected.Load() || alertOf(err) != "": // TLS 1.3 refuses a client certificate when the client is done already
 		return &Error{Code: CodeTLS, Message: "TLS with " + host + " failed: " + tlsReason(err)}
 	case isHeaderLimit(err):
 		return &Error{Code: CodeResponseTooLarge, Message: "the headers that " + host + " answered with are over 65536 bytes"}
@@ -87,6 +87,10 @@ func dialFailure(host string, err error) *Error {
 		}
 		return &Error{Code: CodeDNS, Message: "the name server failed to look up " + host}
 	}
+	var proxy *proxyError
+	if errors.As(err, &proxy) {
+		return &Error{Code: CodeConnect, Message: "connecting to " + host + " failed: " + proxy.reason}
+	}
 	if isTimeout(err) {
 		return &Error{Code: CodeConnectTimeout, Message: "no connection to " + host + " within the time"}
 	}
@@ -103,7 +107,6 @@ func tlsReason(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
-	var alert tls.AlertError
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
@@ -114,8 +117,8 @@ func tlsReason(err error) string {
 		return "the certificate has expired or is not valid yet"
 	case errors.As(err, &invalid):
 		return "the certificate is not valid"
-	case errors.As(err, &alert):
-		return "the peer refused it (" + alert.Error() + ")"
+	case alertOf(err) != "":
+		return "the peer refused it (" + alertOf(err) + ")"
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "the peer does not speak TLS"
 	case isTimeout(err):
@@ -124,6 +127,16 @@ func tlsReason(err error) string {
 		return "the peer closed the connection"
 	}
 	return "the handshake failed"
+}
+
+// alertOf returns the alert with which the peer ended TLS, in the words of crypto/tls, which keeps the type to itself; ""
+// where there was none.
+func alertOf(err error) string {
+	var network *net.OpError
+	if errors.As(err, &network) && network.Op == "remote error" {
+		return network.Err.Error()
+	}
+	return ""
 }
 
 func isTimeout(err error) bool {

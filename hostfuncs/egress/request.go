@@ -25,7 +25,7 @@ func validMethod(method string) bool {
 }
 
 // defaultEncodings is what is decoded here.
-var defaultEncodings = []string{"gzip, deflate"}
+var defaultEncodings = []string{"gzip, deflate, br"}
 
 // makeHeader checks the guest's headers and adds the client's own.
 func (c *Client) makeHeader(pairs [][2]string) (http.Header, *Error) {
@@ -87,7 +87,10 @@ func holdsControl(value string) bool {
 // makeRequest builds what the transport takes.
 func (e *exchange) makeRequest(ctx context.Context) (*http.Request, *Error) {
 	e.target.Scheme, e.target.Host = e.url.Scheme(), e.url.authority
-	if !setTarget(&e.target, &e.url) {
+	if e.forwards() {
+		// A proxy wants the whole URL. net/http puts scheme and colon before opaque text that begins so.
+		e.target.Opaque = "//" + e.url.authority + e.url.target
+	} else if !setTarget(&e.target, &e.url) {
 		return nil, invalid(FieldURL, errURLPathStart.Error())
 	}
 	request := http.Request{

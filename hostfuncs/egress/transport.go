@@ -25,8 +25,10 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return "dial: " + e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// newTransport returns a pool of connections for one allowance. Proxy is nil, so that no environment variable matters.
-func (c *Client) newTransport(a *Allowance) *http.Transport {
+// newTransport returns a pool of connections. Its Proxy is nil, or the one of the configuration, so that no environment
+// variable matters.
+func (c *Client) newTransport(k poolKey) *http.Transport {
+	a := k.allowance
 	d := &dialer{
 		client:    c,
 		allowance: a,
@@ -37,11 +39,12 @@ func (c *Client) newTransport(a *Allowance) *http.Transport {
 			ControlContext: c.config.Guard.Control(a),
 		},
 	}
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext: d.dial,
 		TLSClientConfig: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			RootCAs:            c.config.RootCAs,
+			Certificates:       c.config.Certificates,
 			ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
 		},
 		TLSHandshakeTimeout:    c.config.TLSTimeout,
@@ -58,6 +61,13 @@ func (c *Client) newTransport(a *Allowance) *http.Transport {
 			MaxReceiveBufferPerStream: min(max(c.config.ResponseLimit, 64<<10), 4<<20),
 		},
 	}
+	switch {
+	case k.forwards:
+		t.Proxy, t.DialContext = c.config.Proxy.url, d.forward
+	case c.config.Proxy.isSet():
+		t.DialContext = d.tunnel
+	}
+	return t
 }
 
 // dialer opens the connections of one transport.
