@@ -132,11 +132,13 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return egress.NewClient(egress.Config{
-		Observe: observe,
-		Policy:  policy, Guard: r.guard, Sockets: r.sockets,
-		Version: r.config.Version, ResponseLimit: c.limits.Response,
-	}), nil
+	config, err := c.grant.wayOut()
+	if err != nil {
+		return nil, fmt.Errorf("the grant of connector %q: %w", c.name, err)
+	}
+	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, r.sockets
+	config.Version, config.ResponseLimit = r.config.Version, c.limits.Response
+	return egress.NewClient(config), nil
 }
 
 // acquire claims the connector for a call; false where it has left service and is closed.

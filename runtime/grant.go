@@ -11,10 +11,21 @@ import (
 
 // Grant is what an operator allows one connector.
 type Grant struct {
-	// HTTP holds the rules of where it may send requests; none means nowhere. See package egress for their form.
+	// HTTP holds the rules of where it may send requests; none means nowhere. A rule can have the methods that it allows
+	// before it: "GET,HEAD https://api.example.com". See package egress for their form.
 	HTTP []string
 	// Addresses holds the addresses that the rules' hosts may stand for; none means public ones.
 	Addresses []string
+	// Redirects is how many redirects the host follows for one request, up to egress.MaxRedirects.
+	Redirects int
+	// Retry is what the host tries again.
+	Retry egress.Retry
+	// Proxy is the egress proxy that requests go through, "http://host:port"; "" for none.
+	Proxy string
+	// CA is the file of the authorities that are trusted instead of the machine's; "" for those.
+	CA string
+	// ClientCertificate is shown to services that ask for one.
+	ClientCertificate ClientCertificate
 	// TCP holds the rules of where it may open connections, each host:port; none means nowhere.
 	TCP []string
 	// TCPAuthorities is a file with the certificate authorities, in PEM, that are trusted for TLS on these connections in
@@ -51,6 +62,9 @@ func checkGrants(grants map[string]Grant) error {
 		if _, err := g.tcpEntry(); err != nil {
 			return fmt.Errorf("the grant of connector %q: %w", name, err)
 		}
+		if _, err := g.wayOut(); err != nil {
+			return fmt.Errorf("the grant of connector %q: %w", name, err)
+		}
 	}
 	return nil
 }
@@ -58,7 +72,7 @@ func checkGrants(grants map[string]Grant) error {
 func (g Grant) entry() (egress.Entry, error) {
 	var e egress.Entry
 	for _, s := range g.HTTP {
-		rule, err := egress.ParseRule(s)
+		rule, err := egress.ParseGrantRule(s)
 		if err != nil {
 			return e, err
 		}

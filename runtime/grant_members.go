@@ -44,18 +44,17 @@ const (
 var grantMembers = []grantMember{
 	{
 		name: "http",
-		schema: `{"description": "Rules of where requests may go, scheme://host[:port][/path-prefix]. The host is a name, an address, *.name for every name below one, or * for any. Without rules: nowhere.",
-			"type": "array", "maxItems": 1000, "items": {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$"}}`,
-		read: func(g *Grant, v any) error {
-			return eachText(v, func(s string) error {
-				if _, err := egress.ParseRule(s); err != nil {
-					return err
-				}
-				g.HTTP = append(g.HTTP, s)
-				return nil
-			})
+		schema: `{"description": "Rules of where requests may go, scheme://host[:port][/path-prefix], with methods or without. The host is a name, an address, *.name for every name below one, or * for any. Without rules: nowhere.",
+			"type": "array", "maxItems": 1000, "items": {"oneOf": [
+				{"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$"},
+				{"type": "object", "required": ["rule"], "additionalProperties": false, "properties": {
+					"rule": {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$"},
+					"methods": {"type": "array", "minItems": 1, "items": {"enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]}}}}]}}`,
+		read: func(g *Grant, v any) (err error) {
+			g.HTTP, err = parseRules(v)
+			return err
 		},
-		write: func(g Grant) any { return textsOrNil(g.HTTP) },
+		write: func(g Grant) any { return writtenRules(g.HTTP) },
 	},
 	{
 		name: "addresses",
@@ -71,6 +70,63 @@ var grantMembers = []grantMember{
 			})
 		},
 		write: func(g Grant) any { return textsOrNil(g.Addresses) },
+	},
+	{
+		name:   "redirects",
+		schema: `{"description": "How many redirects the host follows for one request. Not set: none.", "type": "integer", "minimum": 0, "maximum": 5}`,
+		read: func(g *Grant, v any) (err error) {
+			g.Redirects, err = parseCount(v, 0, egress.MaxRedirects)
+			return err
+		},
+		write: func(g Grant) any {
+			if g.Redirects == 0 {
+				return nil
+			}
+			return g.Redirects
+		},
+	},
+	{
+		name: "retry",
+		schema: `{"description": "What the host tries again: failures to connect, and these statuses, for methods that may be repeated, or all with unsafe.", "type": "object", "required": ["attempts"], "additionalProperties": false,
+			"properties": {"attempts": {"type": "integer", "minimum": 2, "maximum": 5}, "on": {"type": "array", "items": {"type": "integer", "minimum": 400, "maximum": 599}}, "unsafe": {"type": "boolean"}}}`,
+		read: func(g *Grant, v any) (err error) {
+			g.Retry, err = parseRetry(v)
+			return err
+		},
+		write: func(g Grant) any { return writtenRetry(g.Retry) },
+	},
+	{
+		name:   "proxy",
+		schema: `{"description": "The egress proxy that requests go through, http://host:port.", "type": "string", "pattern": "^http://[^/?#@]+/?$"}`,
+		read: func(g *Grant, v any) (err error) {
+			g.Proxy, err = parseProxy(v)
+			return err
+		},
+		write: func(g Grant) any { return textOrNil(g.Proxy) },
+	},
+	{
+		name:   "ca",
+		schema: `{"description": "A file with the certificate authorities, in PEM, that are trusted for https. Not set: the system's.", "type": "string", "minLength": 1}`,
+		read: func(g *Grant, v any) (err error) {
+			g.CA, err = parsePath(v)
+			return err
+		},
+		write: func(g Grant) any { return textOrNil(g.CA) },
+	},
+	{
+		name: "client_certificate",
+		schema: `{"description": "The files of a certificate and its key, in PEM, for services that ask for one.", "type": "object", "required": ["certificate", "key"], "additionalProperties": false,
+			"properties": {"certificate": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}}}`,
+		read: func(g *Grant, v any) (err error) {
+			g.ClientCertificate, err = parseClientCertificate(v)
+			return err
+		},
+		write: func(g Grant) any {
+			if g.ClientCertificate == (ClientCertificate{}) {
+				return nil
+			}
+			return map[string]any{"certificate": g.ClientCertificate.Certificate, "key": g.ClientCertificate.Key}
+		},
 	},
 	{
 		name: "tcp",
@@ -91,20 +147,11 @@ var grantMembers = []grantMember{
 		name: "tcp_ca",
 		schema: `{"description": "A file with the certificate authorities, in PEM, that are trusted for TLS on connections. Not set: the system's.",
 			"type": "string", "minLength": 1}`,
-		read: func(g *Grant, v any) error {
-			s, ok := v.(string)
-			if !ok || s == "" {
-				return errors.New("must be the path of a file")
-			}
-			g.TCPAuthorities = s
-			return nil
+		read: func(g *Grant, v any) (err error) {
+			g.TCPAuthorities, err = parsePath(v)
+			return err
 		},
-		write: func(g Grant) any {
-			if g.TCPAuthorities == "" {
-				return nil
-			}
-			return g.TCPAuthorities
-		},
+		write: func(g Grant) any { return textOrNil(g.TCPAuthorities) },
 	},
 	{
 		name: "secrets",

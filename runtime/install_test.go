@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/hostfuncs/egress"
 	"sluice/runtime/catalog"
 	"sluice/runtime/envelope"
 
@@ -211,6 +212,17 @@ func TestNew_Errors(t *testing.T) {
 		"address": {func(c *Config) {
 			c.Grants = map[string]Grant{"x": {HTTP: []string{"http://x"}, Addresses: []string{"everywhere"}}}
 		}, `the grant of connector "x"`},
+		"methods":   {func(c *Config) { c.Grants = map[string]Grant{"x": {HTTP: []string{"get http://x"}}} }, "in upper case"},
+		"redirects": {func(c *Config) { c.Grants = map[string]Grant{"x": {Redirects: 6}} }, "redirects is not a number from 0 to 5"},
+		"retry":     {func(c *Config) { c.Grants = map[string]Grant{"x": {Retry: egress.Retry{Attempts: 6}}} }, "retry.attempts is not a number"},
+		"statuses": {func(c *Config) {
+			c.Grants = map[string]Grant{"x": {Retry: egress.Retry{Attempts: 2, Statuses: []int{302}}}}
+		}, "retry.on holds a status"},
+		"proxy": {func(c *Config) { c.Grants = map[string]Grant{"x": {Proxy: "socks5://p:1"}} }, "an egress proxy is written"},
+		"ca":    {func(c *Config) { c.Grants = map[string]Grant{"x": {CA: "/dev/null/ca.pem"}} }, "ca: /dev/null/ca.pem"},
+		"client certificate": {func(c *Config) {
+			c.Grants = map[string]Grant{"x": {ClientCertificate: ClientCertificate{Certificate: "/none", Key: "/none"}}}
+		}, "client_certificate: there is no file /none"},
 		"catalog":          {func(c *Config) { c.Store = broken }, "reading the catalog"},
 		"bundled garbage":  {func(c *Config) { c.Bundled = map[string][]byte{"x": []byte("garbage")} }, `the bundled connector "x"`},
 		"bundled misnamed": {func(c *Config) { c.Bundled = map[string][]byte{"x": tiny("y", "1.0.0", "y")} }, `describes itself as "y"`},

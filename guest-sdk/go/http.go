@@ -74,7 +74,8 @@ type Request struct {
 	Timeout time.Duration
 }
 
-// HTTP sends a request and waits for the response. Redirects are not followed, cookies not kept. The connector needs
+// HTTP sends a request and waits for the response. Redirects are not followed and nothing is tried again, but where the
+// operator's grant says so; cookies are not kept. The connector needs
 // the capability [HTTP], and a grant of the operator for where the request goes.
 //
 // # Errors
@@ -85,8 +86,9 @@ type Request struct {
 //	400  invalid_request
 //	403  egress_denied, secret_denied
 //	413  request_too_large, response_too_large
+//	422  redirect
 //	500  dns, connect, tls, closed, incomplete, protocol, decode
-//	503  overloaded, secret_unavailable
+//	503  overloaded, circuit_open, secret_unavailable
 //	504  connect_timeout, timeout
 func (c *Call) HTTP(r Request) (*Response, error) {
 	if r.Timeout < 0 {

@@ -208,7 +208,9 @@ func statusOf(code string) int {
 		return 403
 	case "response_too_large":
 		return 413
-	case "overloaded", "secret_unavailable":
+	case "redirect":
+		return 422
+	case "overloaded", "circuit_open", "secret_unavailable":
 		return 503
 	case "connect_timeout", "timeout":
 		return 504

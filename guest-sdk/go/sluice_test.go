@@ -347,6 +347,8 @@ func TestCall_HTTP_Errors(t *testing.T) {
 		{"dns", good, fail("dns"), "dns", 500},
 		{"connect", good, fail("connect"), "connect", 500},
 		{"timeout", good, fail("timeout"), "timeout", 504},
+		{"circuit open", good, fail("circuit_open"), "circuit_open", 503},
+		{"redirect", good, fail("redirect"), "redirect", 422},
 		{"tls", good, fail("tls"), "tls", 500},
 		{"denied", good, nil, "egress_denied", 403},
 		{"method", sluice.Request{Method: "BREW", URL: "https://api.example/"}, fail(""), "invalid_request", 400},

@@ -7,7 +7,15 @@ func (r Rule) Intersect(o Rule) (Rule, bool) {
 	if r.secure != o.secure || r.kind == hostNone || o.kind == hostNone {
 		return Rule{}, false
 	}
-	both := Rule{secure: r.secure}
+	both := Rule{secure: r.secure, methods: r.methods & o.methods}
+	switch {
+	case r.methods == 0: // all
+		both.methods = o.methods
+	case o.methods == 0:
+		both.methods = r.methods
+	case both.methods == 0:
+		return Rule{}, false
+	}
 	switch {
 	case r.port == o.port || o.port == 0:
 		both.port = r.port

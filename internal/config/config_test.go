@@ -255,7 +255,7 @@ func TestLoad_Errors(t *testing.T) {
 		{"rules that are a text", "grants: {http: {http: 'https://*'}}", nil, nil, "grants.http.http must be a list"},
 		{"rules that are numbers", "grants: {http: {http: [1]}}", nil, nil, "grants.http.http must be a list of texts"},
 		{"connections that are a text", "grants: {http: {tcp: 'a:1'}}", nil, nil, "grants.http.tcp must be a list"},
-		{"authorities that are a list", "grants: {http: {tcp_ca: [a]}}", nil, nil, "grants.http.tcp_ca must be the path of a file"},
+		{"authorities that are a list", "grants: {http: {tcp_ca: [a]}}", nil, nil, "grants.http.tcp_ca is not the path of a file"},
 		{"a grant's memory", "grants: {http: {memory: 1}}", nil, nil, "grants.http.memory is not a size from 65536"},
 		{"a grant's cache", "grants: {http: {cache: 12}}", nil, nil, "grants.http.cache is not a size from 1024"},
 		{"a grant's response", "grants: {http: {response: lots}}", nil, nil, "grants.http.response is not a size"},

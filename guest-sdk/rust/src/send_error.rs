@@ -43,8 +43,12 @@ pub enum SendErrorKind {
     Decode,
     /// The answer is over the response limit.
     ResponseTooLarge,
-    /// No socket was left for this call.
+    /// No socket was left for this call, or too many requests to the service are under way.
     Overloaded,
+    /// Most of the last requests to the service failed: none is sent there for some seconds.
+    CircuitOpen,
+    /// The host was to follow redirects, and they never ended or led nowhere that can be requested.
+    Redirect,
     /// The host does not offer HTTP here.
     NotAvailable,
     /// Something that this SDK does not know.
@@ -80,6 +84,8 @@ impl SendErrorKind {
             SendErrorKind::Decode => "decode",
             SendErrorKind::ResponseTooLarge => "response_too_large",
             SendErrorKind::Overloaded => "overloaded",
+            SendErrorKind::CircuitOpen => "circuit_open",
+            SendErrorKind::Redirect => "redirect",
             SendErrorKind::NotAvailable => "not_available",
             SendErrorKind::Other => "http_failed",
         }
@@ -91,7 +97,8 @@ impl SendErrorKind {
             SendErrorKind::InvalidRequest(_) => 400,
             SendErrorKind::EgressDenied => 403,
             SendErrorKind::RequestTooLarge | SendErrorKind::ResponseTooLarge => 413,
-            SendErrorKind::Overloaded => 503,
+            SendErrorKind::Redirect => 422,
+            SendErrorKind::Overloaded | SendErrorKind::CircuitOpen => 503,
             SendErrorKind::ConnectTimeout | SendErrorKind::Timeout => 504,
             _ => 500,
         }
@@ -118,6 +125,8 @@ impl SendErrorKind {
             "decode" => SendErrorKind::Decode,
             "response_too_large" => SendErrorKind::ResponseTooLarge,
             "overloaded" => SendErrorKind::Overloaded,
+            "circuit_open" => SendErrorKind::CircuitOpen,
+            "redirect" => SendErrorKind::Redirect,
             _ => SendErrorKind::Other,
         }
     }

@@ -184,6 +184,8 @@ fn failed_requests_keep_the_hosts_code() {
         (Reply::error("decode"), "decode", 500),
         (Reply::error("response_too_large"), "response_too_large", 413),
         (Reply::error("overloaded"), "overloaded", 503),
+        (Reply::error("circuit_open"), "circuit_open", 503),
+        (Reply::error("redirect"), "redirect", 422),
         (Reply::invalid("url"), "invalid_request", 400),
         (Reply::error("from_a_later_version"), "http_failed", 500),
     ] {

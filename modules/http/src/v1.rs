@@ -31,6 +31,8 @@ pub fn run(call: &Call, method: Method) -> Result<Answer> {
             let code = match error.kind() {
                 SendErrorKind::EgressDenied
                 | SendErrorKind::Overloaded
+                | SendErrorKind::CircuitOpen
+                | SendErrorKind::Redirect
                 | SendErrorKind::RequestTooLarge
                 | SendErrorKind::ResponseTooLarge => error.kind().code(),
                 _ => INTERNAL_ERROR,

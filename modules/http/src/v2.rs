@@ -57,6 +57,8 @@ impl From<SendError> for Failure {
             SendErrorKind::InvalidRequest(_) => "RequestException",
             SendErrorKind::EgressDenied
             | SendErrorKind::Overloaded
+            | SendErrorKind::CircuitOpen
+            | SendErrorKind::Redirect
             | SendErrorKind::RequestTooLarge
             | SendErrorKind::ResponseTooLarge => kind.code(),
             SendErrorKind::Tls => "SSLError",

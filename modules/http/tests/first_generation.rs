@@ -274,6 +274,8 @@ fn no_answer() {
         (Reply::error("timeout"), "INTERNAL_ERROR", 504),
         (Reply::invalid("url"), "INTERNAL_ERROR", 400),
         (Reply::error("overloaded"), "overloaded", 503),
+        (Reply::error("circuit_open"), "circuit_open", 503),
+        (Reply::error("redirect"), "redirect", 422),
         (Reply::error("response_too_large"), "response_too_large", 413),
     ] {
         let outcome = run("PostRequest", json!({"url": "http://h/", "include_response_headers": true}), reply);

@@ -255,6 +255,8 @@ fn no_answer() {
     for (reply, code, status) in [
         (Reply::error("egress_denied"), "egress_denied", 403),
         (Reply::error("overloaded"), "overloaded", 503),
+        (Reply::error("circuit_open"), "circuit_open", 503),
+        (Reply::error("redirect"), "redirect", 422),
         (Reply::error("response_too_large"), "response_too_large", 413),
         (Reply::error("dns"), "ConnectionError", 500),
         (Reply::error("connect"), "ConnectionError", 500),
