@@ -377,7 +377,7 @@ func GrantSchema() []byte {
 		Additional  bool            `json:"additionalProperties"`
 	}{
 		"https://json-schema.org/draft/2020-12/schema", "A grant",
-		"What an operator allows one connector: under grants.<name> in the configuration file, or by PUT /admin/v1/connectors/<name>/grant. It reaches what its manifest asks for and its grant allows.",
+		"What an operator allows one connector: under grants.NAME in the configuration file, or by PUT /admin/v1/connectors/NAME/grant. It reaches what its manifest asks for and its grant allows.",
 		"object", properties, false,
 	}, "", "  ")
 	if err != nil {

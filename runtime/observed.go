@@ -142,6 +142,13 @@ func (o *observations) takeChanged() bool {
 	return changed
 }
 
+// keepAgain says that what was taken for kept was not.
+func (o *observations) keepAgain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.changed = true
+}
+
 // observe returns the policy under which a connector's requests are sent, and what is to be seen of them: in observe mode
 // all that the connector asks for, at public, private and loopback addresses.
 func (r *Runtime) observe(c *connector, enforced *egress.Policy, entries []egress.Entry, requested []egress.Rule) (*egress.Policy, *egress.Observe, error) {
@@ -219,7 +226,8 @@ func (r *Runtime) flushObserved(ctx context.Context) {
 			continue
 		}
 		if err := r.storeObserved(ctx, c); err != nil {
-			r.config.Logger.Warn("what was observed of a connector could not be kept, and counts until the next stop only", "connector", name, "error", err.Error())
+			c.observed.keepAgain()
+			r.config.Logger.Warn("what was observed of a connector could not be kept; it is tried again", "connector", name, "error", err.Error())
 		}
 	}
 }

@@ -55,10 +55,13 @@ func newWorkplace(t *testing.T) *workplace {
 	// The clients speak to port 8200 unless told otherwise: here they are told.
 	w.write(t, "bin/sluice", fmt.Sprintf(`#!/bin/sh
 case $1 in
-push | list | remove | rm)
+push | list | remove | rm | grant)
 	command=$1
 	shift
 	exec %[1]s "$command" --server http://127.0.0.1:%[2]s "$@"
+	;;
+inspect)
+	SLUICE_SERVER=http://127.0.0.1:%[2]s exec %[1]s "$@"
 	;;
 esac
 exec %[1]s "$@"

@@ -1,0 +1,60 @@
+package runtime
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"sluice/runtime/manifest"
+)
+
+func TestRequestedUnder(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		asks  string
+		grant Grant
+		want  Requested
+	}{
+		{"nothing granted", "https://a.example", Grant{}, Requested{State: GrantedNot, Add: `"https://a.example" in http`}},
+		{"the rule", "https://a.example", Grant{HTTP: []string{"https://a.example"}}, Requested{State: GrantedFully}},
+		{"a wider rule", "https://a.example/v1", Grant{HTTP: []string{"https://*"}}, Requested{State: GrantedFully}},
+		{"a part", "https://*", Grant{HTTP: []string{"https://a.example/v1", "http://*"}},
+			Requested{State: GrantedPartly, Granted: []string{"https://a.example/v1"}, Add: `"https://*" in http`}},
+		{"another scheme", "https://a.example", Grant{HTTP: []string{"http://a.example"}}, Requested{State: GrantedNot, Add: `"https://a.example" in http`}},
+		{"another spelling", "HTTPS://A.example:443/", Grant{HTTP: []string{"https://a.example"}}, Requested{State: GrantedFully}},
+		{"an address that is not open", "http://10.1.2.3", Grant{HTTP: []string{"http://*"}}, Requested{State: GrantedNot, Add: `"private" in addresses`}},
+		{"an address that is open", "http://10.1.2.3", Grant{HTTP: []string{"http://*"}, Addresses: []string{"10.1.0.0/16"}}, Requested{State: GrantedFully}},
+		{"an address without a rule", "http://10.1.2.3", Grant{HTTP: []string{"https://*"}},
+			Requested{State: GrantedNot, Add: `"http://10.1.2.3" in http and "private" in addresses`}},
+	} {
+		m := &manifest.Manifest{Capabilities: []manifest.Capability{{Name: "http", Reason: "to see", Hosts: []string{tc.asks}}}}
+		got := RequestedUnder(m, tc.grant)
+		if len(got) != 1 {
+			t.Fatalf("%s: got %+v", tc.name, got)
+		}
+		got[0].Capability, got[0].Reason, got[0].Item = "", "", ""
+		if !reflect.DeepEqual(got[0], tc.want) {
+			t.Errorf("%s: got %+v, want %+v", tc.name, got[0], tc.want)
+		}
+	}
+	unknown := RequestedUnder(&manifest.Manifest{Capabilities: []manifest.Capability{{Name: "telepathy", Reason: "to know"}}}, Grant{HTTP: []string{"https://*"}})
+	if len(unknown) != 1 || unknown[0].State != GrantedNot {
+		t.Errorf("got %+v", unknown)
+	}
+}
+
+// A line is a line, whatever the reason holds.
+func TestMissing(t *testing.T) {
+	lines := Missing([]Requested{
+		{Capability: "http", Item: "https://a.example", State: GrantedFully},
+		{Capability: "http", Item: "https://b.example", State: GrantedNot, Add: `"https://b.example" in http`, Reason: "First.\n\nSecond."},
+		{Capability: "cache", State: GrantedNot, Reason: "to remember"},
+	})
+	want := []string{
+		`http https://b.example is not granted; the grant lacks "https://b.example" in http. Reason given: First. Second.`,
+		"cache is not granted. Reason given: to remember",
+	}
+	if !reflect.DeepEqual(lines, want) {
+		t.Errorf("got %s", strings.Join(lines, "\n"))
+	}
+}
