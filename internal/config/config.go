@@ -133,7 +133,7 @@ var settings = []Setting{
 		},
 	},
 	{
-		Key: "admin.key", Doc: "Key for management (upload, list, remove), sent as Authorization: Bearer. Not set: management works from this machine only.",
+		Key: "admin.key", Doc: "Key for management (upload, list, remove, grant), sent as Authorization: Bearer. Not set: management works from this machine only.",
 		set: func(c *Config, v string) error {
 			if v == "" {
 				return fmt.Errorf("is empty: set a key, or unset it to allow management from this machine only")

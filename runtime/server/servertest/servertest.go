@@ -47,6 +47,11 @@ func Dev() Option {
 	return func(s *setup) { s.runtime.Dev, s.server.Dev = true, true }
 }
 
+// Observe lets connectors reach what their manifests ask for, and records what their grants would have refused.
+func Observe() Option {
+	return func(s *setup) { s.runtime.Observe = true }
+}
+
 // Keys sets the key of /v1 and that of management; "" asks for none.
 func Keys(api, admin string) Option {
 	return func(s *setup) { s.server.APIKey, s.server.AdminKey = api, admin }
