@@ -120,6 +120,8 @@ func TestCall_SendHTTP(t *testing.T) {
 			`{"status":503,"headers":[["set-cookie","a=\"b\""],["set-cookie","c"]]}`, "body"},
 		{"failure", doer{failure: &egress.Error{Code: egress.CodeDNS, Message: `the name "x"`}},
 			`{"error":{"code":"dns","message":"the name \"x\""}}`, ""},
+		{"open circuit", doer{failure: &egress.Error{Code: egress.CodeCircuitOpen, Message: "m", RetryAfter: 1500 * time.Millisecond}},
+			`{"error":{"code":"circuit_open","message":"m","retry_after_ms":1500}}`, ""},
 		{"failure of a field", doer{failure: &egress.Error{Code: egress.CodeInvalidRequest, Message: "m", Field: egress.FieldURL}},
 			`{"error":{"code":"invalid_request","message":"m","field":"url"}}`, ""},
 	}

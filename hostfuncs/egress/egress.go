@@ -9,6 +9,10 @@
 //   - A [Client] speaks HTTP over what the two let through, and keeps one pool of connections per allowance, so that a
 //     connection opened under one set of rules never serves another.
 //
+// Redirects are followed and failures retried as far as the configuration says, every hop and attempt by the same way; what
+// a destination's failures mean for the next attempts is package fault's. Requests can go through a [Proxy], behind which
+// policy and guard judge the true target.
+//
 // Everything is denied by default, an address as well as a name: a rule alone reaches public addresses only.
 //
 // # Ownership
