@@ -76,6 +76,6 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServe(), newPush(), newList(), newRemove(), newGrant(), newCall(), newInspect(), newHealthcheck(), newVersion())
+	root.AddCommand(newServe(), newPush(), newList(), newRemove(), newGrant(), newSecret(), newCall(), newInspect(), newHealthcheck(), newVersion())
 	return root
 }

@@ -20,6 +20,7 @@ func TestHelp(t *testing.T) {
 		"push":        {"--server", "--key", "SLUICE_ADMIN_KEY", "--replace", "--json"},
 		"list":        {"--server", "--key", "--json"},
 		"remove":      {"--server", "--key", "rm"},
+		"secret":      {"set", "list", "remove", "SLUICE_SECRETS_KEY"},
 		"call":        {"--params", "--module", "--server", "--json", "Exit status 1", "sluice call example/Example"},
 		"inspect":     {"--json", "Exit status 1"},
 		"healthcheck": {"--server"},

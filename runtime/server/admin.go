@@ -126,10 +126,7 @@ func (s *Server) adminRemove(ctx *fasthttp.RequestCtx) {
 
 // refused answers a change that was not made.
 func (s *Server) refused(ctx *fasthttp.RequestCtx, action, name string, err error) {
-	var r *runtime.Refusal
-	if !errors.As(err, &r) {
-		r = &runtime.Refusal{Code: string(envelope.Internal), Message: "The change failed: " + err.Error() + ".", Status: fasthttp.StatusInternalServerError}
-	}
+	r := refusalOf(err)
 	s.audit(ctx, action+" refused", name, "code", r.Code)
 	s.refuse(ctx, r.Status, r.Code, r.Message)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/hostfuncs/secret"
 	"sluice/internal/guests"
 	"sluice/runtime"
 	"sluice/runtime/server/servertest"
@@ -27,13 +28,18 @@ func TestOpenAPI_Answers(t *testing.T) {
 	const most, budget = 8 << 20, 6 << 20
 	probe, greeter := guests.Module(t, "probe"), guests.Module(t, "greeter")
 	open := servertest.MustServe(t, servertest.Shared(), servertest.Install(probe), servertest.Bodies(most, budget),
-		servertest.Keys("", "an admin key"), servertest.Grant("greeter", runtime.Grant{Deadline: time.Nanosecond}))
+		servertest.Keys("", "an admin key"), servertest.Grant("greeter", runtime.Grant{Deadline: time.Nanosecond}), servertest.Secrets(map[string]secret.Definition{
+			"defined": {From: "env:NOTHING", Origins: []string{"api.example"}},
+		}, &secret.Key{1}))
 	keyed := servertest.MustServe(t, servertest.Shared(), servertest.Install(probe), servertest.Keys("a key", ""))
 
 	const do, connectors, one = "/v1/do/{connector}/{command}", "/admin/v1/connectors", "/admin/v1/connectors/{name}"
 	const grant, observed = one + "/grant", one + "/observed"
 	admin, wasm := open.Operator(), open.Operator("Content-Type", "application/wasm")
 	asJSON := open.Operator("Content-Type", "application/json")
+	const oneSecret = "/admin/v1/secrets/{name}"
+	text := open.Operator("Content-Type", "text/plain; charset=utf-8")
+	open.Logs.Canary("c4n4ry")
 	page := servertest.Header("Origin", "https://evil.example")
 	otherGreeter := string(greeter) + "\x00\x02\x01x" // and a custom section, which changes nothing
 	tests := []struct {
@@ -115,6 +121,18 @@ func TestOpenAPI_Answers(t *testing.T) {
 		{name: "observed of nobody", method: "GET", route: observed, path: connectors + "/nobody/observed", header: admin, status: 404, code: "connector_not_found"},
 		{name: "no time", method: "POST", route: do, path: "/v1/do/greeter/Greet", body: `{"name": "Ada"}`, status: 504, code: "deadline_exceeded"},
 		{name: "remove", method: "DELETE", route: one, path: connectors + "/greeter", header: admin, status: 204},
+		{name: "set a secret", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/api-token", header: text, body: "c4n4ry\n", status: 204},
+		{name: "list secrets", method: "GET", route: "/admin/v1/secrets", header: admin, status: 200},
+		{name: "a secret's name", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/API", header: text, body: "c4n4ry", status: 422, code: "invalid_secret"},
+		{name: "an empty secret", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/a", header: text, status: 422, code: "invalid_secret"},
+		{name: "a long secret", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/a", header: text, body: strings.Repeat("x", 64<<10+1), status: 422, code: "invalid_secret"},
+		{name: "a secret as a form", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/a", header: open.Operator("Content-Type", "application/x-www-form-urlencoded"), body: "a", status: 415, code: "unsupported_media_type"},
+		{name: "a secret beyond all bounds", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/a", header: text, body: strings.Repeat("x", most+1), status: 413, code: "body_too_large"},
+		{name: "a secret without key", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/a", body: "a", status: 401, code: "unauthorized"},
+		{name: "a secret from elsewhere", server: keyed, method: "PUT", route: oneSecret, path: "/admin/v1/secrets/a", body: "a", status: 403, code: "operator_only"},
+		{name: "a secret without a key to seal it", server: keyed, method: "PUT", route: oneSecret, path: "/admin/v1/secrets/a", header: servertest.Header("Sluice-Admin", "1", "Content-Type", "text/plain"), body: "a", status: 409, code: "no_secrets_key"},
+		{name: "remove a secret", method: "DELETE", route: oneSecret, path: "/admin/v1/secrets/api-token", header: admin, status: 204},
+		{name: "remove a secret again", method: "DELETE", route: oneSecret, path: "/admin/v1/secrets/api-token", header: admin, status: 404, code: "secret_not_found"},
 		{name: "remove again", method: "DELETE", route: one, path: connectors + "/greeter", header: admin, status: 404, code: "connector_not_found"},
 	}
 	f := readOpenAPI(t)

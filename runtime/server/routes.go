@@ -50,6 +50,9 @@ func (s *Server) routes() []route {
 		{"PUT", "/admin/v1/connectors/{name}/grant", operator, s.adminSetGrant},
 		{"DELETE", "/admin/v1/connectors/{name}/grant", operator, s.adminResetGrant},
 		{"GET", "/admin/v1/connectors/{name}/observed", operator, s.adminObserved},
+		{"GET", "/admin/v1/secrets", operator, s.adminSecrets},
+		{"PUT", "/admin/v1/secrets/{name}", operator, s.adminSetSecret},
+		{"DELETE", "/admin/v1/secrets/{name}", operator, s.adminRemoveSecret},
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/hostfuncs/secret"
 	"sluice/internal/guests"
 	"sluice/runtime"
 	"sluice/runtime/catalog"
@@ -37,6 +38,8 @@ type setup struct {
 	bundled []string
 	install [][]byte
 	shared  bool
+
+	secretsKey *secret.Key
 }
 
 // Option changes how a server is made.
@@ -80,6 +83,11 @@ func ReadTimeout(d time.Duration) Option {
 // Grant is what a connector is allowed.
 func Grant(connector string, g runtime.Grant) Option {
 	return func(s *setup) { s.runtime.Grants[connector] = g }
+}
+
+// Secrets defines secrets, and gives the server a store for values where key is not nil.
+func Secrets(definitions map[string]secret.Definition, key *secret.Key) Option {
+	return func(s *setup) { s.runtime.Secrets, s.secretsKey = definitions, key }
 }
 
 // Bundled names the guests, of those that [guests.Module] knows, that come with the server. Default none.
@@ -167,6 +175,9 @@ func (s *Server) open(c setup) {
 	}
 	s.cleanup(store.Close)
 	c.runtime.Store = store
+	if c.runtime.SecretStore, err = secret.OpenStore(s.t.Context(), store, c.secretsKey); err != nil {
+		s.t.Fatal(err)
+	}
 	if s.Runtime, err = runtime.New(s.t.Context(), c.runtime); err != nil {
 		s.t.Fatal(err)
 	}

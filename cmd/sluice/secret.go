@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"sluice/hostfuncs/secret"
+	"sluice/runtime/server"
+
+	"github.com/spf13/cobra"
+)
+
+func newSecret() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "secret",
+		Short: "Keep the values of secrets on a server, sealed",
+		Long: "Keep the values of secrets on a server, sealed by the key that it has in SLUICE_SECRETS_KEY or secrets.key_file. What a\n" +
+			"secret is bound to, and which connectors may use it, is in the server's configuration. No command shows a value.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newSecretSet(), newSecretList(), newSecretRemove())
+	return cmd
+}
+
+func newSecretSet() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "set NAME",
+		Short: "Keep a value, read from standard input",
+		Long: "Keep a value, read from standard input, in place of an older one. One line break at its end is cut. It is used by calls\n" +
+			"from then on. It is never an argument, which every process of the machine could see.",
+		Example: "  printf %s \"$TOKEN\" | sluice secret set api-token\n" +
+			"  sluice secret set api-token <token.txt",
+		Args: cobra.ExactArgs(1),
+	}
+	c := clientFlags(cmd)
+	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
+		if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && cmd.InOrStdin() == io.Reader(os.Stdin) {
+			fmt.Fprintln(cmd.ErrOrStderr(), "Reading the value from the terminal, where it is seen; end it with Ctrl-D.")
+		}
+		value, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), secret.MaxValue+3)) // so that the server says that it is too long
+		if err != nil {
+			return err
+		}
+		if err := c.manage("PUT", secretPath(args[0]), "text/plain", value, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is set\n", args[0])
+		return nil
+	})
+	return cmd
+}
+
+func secretPath(name string) string { return "/admin/v1/secrets/" + url.PathEscape(name) }
+
+func newSecretList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the secrets that are defined or stored: names and bindings, no values",
+		Args:    cobra.NoArgs,
+	}
+	c := clientFlags(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = failing(func(cmd *cobra.Command, _ []string) error {
+		var answer server.SecretList
+		if err := c.manage("GET", "/admin/v1/secrets", "", nil, &answer); err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), answer)
+		}
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tFROM\tSTORED\tPLACES\tORIGINS")
+		for _, s := range answer.Secrets {
+			from := s.From
+			if from == "" {
+				from = "(not defined)"
+			}
+			stored := map[bool]string{true: "yes", false: "no"}[s.Stored]
+			var places []string
+			for _, p := range s.Places {
+				places = append(places, string(p))
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", shown(s.Name), shown(from), stored, shown(strings.Join(places, " ")), shown(strings.Join(s.Origins, " ")))
+		}
+		return w.Flush()
+	})
+	return cmd
+}
+
+func newSecretRemove() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "remove NAME",
+		Aliases: []string{"rm"},
+		Short:   "Remove a value from a server",
+		Args:    cobra.ExactArgs(1),
+	}
+	c := clientFlags(cmd)
+	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
+		if err := c.manage("DELETE", secretPath(args[0]), "", nil, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is removed\n", args[0])
+		return nil
+	})
+	return cmd
+}
