@@ -49,6 +49,51 @@ pub trait Host {
     fn cache_put(&self, key: &str, value: &[u8], milliseconds: u64) -> i32;
     /// Removes what is kept under a key.
     fn cache_delete(&self, key: &str) -> i32;
+    /// Writes the text that stands for a secret in this call to `buf`, which has 48 bytes at least. Inside a module the
+    /// functions of secrets are called past this trait, so that only connectors that use them import them.
+    fn secret(&self, _name: &str, _buf: &mut [u8]) -> i32 {
+        NOT_AVAILABLE
+    }
+    /// Returns the handle of a head that says whether a secret is granted in the clear; the value's is one higher.
+    fn secret_value(&self, _name: &str) -> i32 {
+        NOT_AVAILABLE
+    }
+}
+
+const NOT_AVAILABLE: i32 = -5;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod secret {
+    use super::Host;
+
+    pub fn reference(host: &dyn Host, name: &str, buf: &mut [u8]) -> i32 {
+        host.secret(name, buf)
+    }
+
+    pub fn value(host: &dyn Host, name: &str) -> i32 {
+        host.secret_value(name)
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod secret {
+    use super::Host;
+
+    #[link(wasm_import_module = "sluice:host/v1")]
+    unsafe extern "C" {
+        fn secret(name_ptr: *const u8, name_len: usize, ptr: *mut u8, len: usize) -> i32;
+        fn secret_value(name_ptr: *const u8, name_len: usize) -> i32;
+    }
+
+    // SAFETY, for both: each pointer and length come from one slice that lives until the function returns, and the host
+    // neither keeps them nor writes outside of them.
+    pub fn reference(_: &dyn Host, name: &str, buf: &mut [u8]) -> i32 {
+        unsafe { secret(name.as_ptr(), name.len(), buf.as_mut_ptr(), buf.len()) }
+    }
+
+    pub fn value(_: &dyn Host, name: &str) -> i32 {
+        unsafe { secret_value(name.as_ptr(), name.len()) }
+    }
 }
 
 #[cfg(target_arch = "wasm32")]

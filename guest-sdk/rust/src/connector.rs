@@ -18,6 +18,7 @@ pub struct Connector {
     description: &'static str,
     http: Option<Http>,
     cache: Option<&'static str>,
+    secrets: Option<Secrets>,
     commands: &'static [Command],
 }
 
@@ -31,7 +32,14 @@ struct Http {
 struct Capability {
     name: &'static str,
     reason: &'static str,
-    hosts: &'static [&'static str],
+    /// The member that says what of it, and its items; none where it is asked for as a whole.
+    subject: Option<(&'static str, &'static [&'static str])>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Secrets {
+    reason: &'static str,
+    names: &'static [&'static str],
 }
 
 /// One thing that a connector does.
@@ -67,7 +75,7 @@ pub enum Kind {
 impl Connector {
     /// A connector without commands. `name` matches `^[a-z0-9][a-z0-9._-]{0,63}$`, `version` is a semantic version.
     pub const fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
-        Connector { name, version, description, http: None, cache: None, commands: &[] }
+        Connector { name, version, description, http: None, secrets: None, cache: None, commands: &[] }
     }
 
     /// Asks for HTTP to these hosts, `scheme://host[:port][/path-prefix]` each, with a reason that the operator reads.
@@ -79,6 +87,12 @@ impl Connector {
     /// Asks for a cache, with a reason that the operator reads.
     pub const fn cache(mut self, reason: &'static str) -> Self {
         self.cache = Some(reason);
+        self
+    }
+
+    /// Asks for secrets by the names that the operator defines them under, with a reason that the operator reads.
+    pub const fn secrets(mut self, reason: &'static str, names: &'static [&'static str]) -> Self {
+        self.secrets = Some(Secrets { reason, names });
         self
     }
 
@@ -100,8 +114,8 @@ impl Connector {
                 json.object(|json| {
                     json.text("name", capability.name);
                     json.text("reason", capability.reason);
-                    if !capability.hosts.is_empty() {
-                        json.list("hosts", capability.hosts.iter(), |json, host| push_string(json.0, host));
+                    if let Some((member, items)) = capability.subject {
+                        json.list(member, items.iter(), |json, item| push_string(json.0, item));
                     }
                 });
             });
@@ -111,9 +125,11 @@ impl Connector {
     }
 
     fn capabilities(&self) -> impl Iterator<Item = Capability> {
-        let http = self.http.map(|http| Capability { name: "http", reason: http.reason, hosts: http.hosts });
-        let cache = self.cache.map(|reason| Capability { name: "cache", reason, hosts: &[] });
-        http.into_iter().chain(cache)
+        let asked = |name, reason, subject| Capability { name, reason, subject };
+        let http = self.http.map(|http| asked("http", http.reason, Some(("hosts", http.hosts))));
+        let secrets = self.secrets.map(|secrets| asked("secret", secrets.reason, Some(("secrets", secrets.names))));
+        let cache = self.cache.map(|reason| asked("cache", reason, None));
+        http.into_iter().chain(secrets).chain(cache)
     }
 
     /// The place of a command, as `execute` takes it.

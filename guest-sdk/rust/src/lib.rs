@@ -46,6 +46,7 @@ mod http;
 pub mod json;
 mod params;
 mod scan;
+mod secret;
 mod send_error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

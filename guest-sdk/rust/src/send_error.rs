@@ -23,6 +23,10 @@ pub enum SendErrorKind {
     RequestTooLarge,
     /// Not granted, or the address may not be reached. The message names the rule that would allow it.
     EgressDenied,
+    /// A secret of the request may not be sent there. The message names the grant or the binding that would allow it.
+    SecretDenied,
+    /// A secret of the request has no value.
+    SecretUnavailable,
     /// The host name was not found.
     Dns,
     /// Refused, unreachable, or reset while connecting.
@@ -73,6 +77,8 @@ impl SendErrorKind {
             SendErrorKind::InvalidRequest(_) => "invalid_request",
             SendErrorKind::RequestTooLarge => "request_too_large",
             SendErrorKind::EgressDenied => "egress_denied",
+            SendErrorKind::SecretDenied => "secret_denied",
+            SendErrorKind::SecretUnavailable => "secret_unavailable",
             SendErrorKind::Dns => "dns",
             SendErrorKind::Connect => "connect",
             SendErrorKind::ConnectTimeout => "connect_timeout",
@@ -95,10 +101,10 @@ impl SendErrorKind {
     pub fn status(self) -> u16 {
         match self {
             SendErrorKind::InvalidRequest(_) => 400,
-            SendErrorKind::EgressDenied => 403,
+            SendErrorKind::EgressDenied | SendErrorKind::SecretDenied => 403,
             SendErrorKind::RequestTooLarge | SendErrorKind::ResponseTooLarge => 413,
             SendErrorKind::Redirect => 422,
-            SendErrorKind::Overloaded | SendErrorKind::CircuitOpen => 503,
+            SendErrorKind::Overloaded | SendErrorKind::CircuitOpen | SendErrorKind::SecretUnavailable => 503,
             SendErrorKind::ConnectTimeout | SendErrorKind::Timeout => 504,
             _ => 500,
         }
@@ -114,6 +120,8 @@ impl SendErrorKind {
                 _ => Field::Unknown,
             }),
             "egress_denied" => SendErrorKind::EgressDenied,
+            "secret_denied" => SendErrorKind::SecretDenied,
+            "secret_unavailable" => SendErrorKind::SecretUnavailable,
             "dns" => SendErrorKind::Dns,
             "connect" => SendErrorKind::Connect,
             "connect_timeout" => SendErrorKind::ConnectTimeout,

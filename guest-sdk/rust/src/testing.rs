@@ -44,9 +44,19 @@ struct State {
     handles: BTreeMap<u32, Vec<u8>>,
     next: u32,
     replies: VecDeque<Reply>,
+    secrets: BTreeMap<String, String>,
     output_limit: usize,
     clock: u64,
     outcome: Outcome,
+}
+
+/// The text that stands for a secret in every call of a test. In [`Outcome::requests`] it stands where a service would get
+/// the value.
+pub fn reference(name: &str) -> String {
+    let digest = name
+        .bytes()
+        .fold(14_695_981_039_346_656_037_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(1_099_511_628_211));
+    format!("sluice-secret-v1{digest:032x}")
 }
 
 /// What a call did.
@@ -149,6 +159,7 @@ impl TestHost {
                 handles: handles.into(),
                 next: CONTEXT + 1,
                 replies: VecDeque::new(),
+                secrets: BTreeMap::new(),
                 output_limit: usize::MAX,
                 clock: 1_700_000_000_000,
                 outcome: Outcome::default(),
@@ -165,6 +176,12 @@ impl TestHost {
     /// Replaces the context, a JSON object.
     pub fn context(self, context: &Value) -> Self {
         self.state.borrow_mut().handles.insert(CONTEXT, context.to_string().into_bytes());
+        self
+    }
+
+    /// Grants a secret in the clear.
+    pub fn clear_secret(self, name: &str, value: &str) -> Self {
+        self.state.borrow_mut().secrets.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -358,5 +375,28 @@ impl Host for TestHost {
             }
             Err(result) => result,
         }
+    }
+
+    fn secret(&self, name: &str, buf: &mut [u8]) -> i32 {
+        let reference = reference(name);
+        match buf.get_mut(..reference.len()) {
+            Some(to) if !name.is_empty() => to.copy_from_slice(reference.as_bytes()),
+            _ => return INVALID,
+        }
+        reference.len() as i32
+    }
+
+    fn secret_value(&self, name: &str) -> i32 {
+        let state = &mut *self.state.borrow_mut();
+        let message = format!("the test does not grant the secret {name:?} in the clear");
+        let (head, value) = match state.secrets.get(name) {
+            Some(value) => (json!({"ok": true}), value.clone().into_bytes()),
+            None => (json!({"error": {"code": "secret_denied", "message": message}}), Vec::new()),
+        };
+        let handle = state.next;
+        state.next += 2;
+        state.handles.insert(handle, head.to_string().into_bytes());
+        state.handles.insert(handle + 1, value);
+        handle as i32
     }
 }

@@ -245,7 +245,8 @@ const CARELESS: Connector =
 
 #[test]
 fn a_response_is_passed_on() {
-    for (body, shape) in [("[1.0]", json!(null)), ("", json!("text")), ("{", json!("text")), ("a \"b\"", json!("text"))] {
+    for (body, shape) in [("[1.0]", json!(null)), ("", json!("text")), ("{", json!("text")), ("a \"b\"", json!("text"))]
+    {
         let reply = Reply::new(200).header("x-long", &"é".repeat(200)).body(body);
         let outcome = TestHost::new("{}").reply(reply).run(&PROBE, "Pass");
         assert_eq!(outcome.body, body);
