@@ -81,12 +81,16 @@ func newSecretList() *cobra.Command {
 			if from == "" {
 				from = "(not defined)"
 			}
+			origins := strings.Join(s.Origins, " ")
+			if origins == "" {
+				origins = "none"
+			}
 			stored := map[bool]string{true: "yes", false: "no"}[s.Stored]
 			var places []string
 			for _, p := range s.Places {
 				places = append(places, string(p))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", shown(s.Name), shown(from), stored, shown(strings.Join(places, " ")), shown(strings.Join(s.Origins, " ")))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", shown(s.Name), shown(from), stored, shown(strings.Join(places, " ")), shown(origins))
 		}
 		return w.Flush()
 	})
