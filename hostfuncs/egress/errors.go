@@ -41,6 +41,10 @@ const (
 	CodeDecode Code = "decode"
 	// CodeResponseTooLarge: the response is over a limit; nothing of it is handed out.
 	CodeResponseTooLarge Code = "response_too_large"
+	// CodeAuthRefused: there is no credential for the request, or the token service refused it.
+	CodeAuthRefused Code = "auth_refused"
+	// CodeAuthUnavailable: the token service did not answer, or not with a token.
+	CodeAuthUnavailable Code = "auth_unavailable"
 	// CodeOverloaded: the socket budget is spent, or too much is under way to the destination.
 	CodeOverloaded Code = "overloaded"
 	// CodeCircuitOpen: most of the last requests to the destination failed, and none is sent there for some seconds; see

@@ -142,6 +142,11 @@ func (r Rule) String() string {
 	return originOf(r.secure, host, r.port) + r.path
 }
 
+// Matches reports whether a URL is under the rule, whatever the method.
+func (r Rule) Matches(u *URL) bool {
+	return r.matchesOrigin(u) && r.matchesPath(u.path, plainPath(u.path))
+}
+
 // matchesOrigin compares scheme, host and port.
 func (r *Rule) matchesOrigin(u *URL) bool {
 	if r.secure != u.secure || r.port != 0 && r.port != u.port {

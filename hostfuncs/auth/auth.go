@@ -1,0 +1,196 @@
+// Package auth proves to services who is asking, on behalf of connectors that hold no credential: as the operator says
+// for a rule, it adds to the requests under it what the service wants to see. It comes last before a request goes out, so
+// that nothing is signed that is changed afterwards.
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/hostfuncs/egress"
+)
+
+// Kind is how a service is told who is asking.
+type Kind string
+
+// The kinds.
+const (
+	Basic  Kind = "basic"  // user name and password, RFC 7617
+	Bearer Kind = "bearer" // a token, RFC 6750
+	Header Kind = "header" // a key in a header of that name
+	Query  Kind = "query"  // a key in a parameter of that name
+	OAuth2 Kind = "oauth2" // a token that client credentials are traded for, RFC 6749, section 4.4
+	SigV4  Kind = "sigv4"  // AWS Signature Version 4
+)
+
+// Kinds are all of them.
+var Kinds = []Kind{Basic, Bearer, Header, Query, OAuth2, SigV4}
+
+// Entry says how requests under a rule are authenticated.
+type Entry struct {
+	Rule egress.Rule
+	Kind Kind
+	// Secret is the name of the password, token, key or client secret.
+	Secret string
+	// User is the user name of Basic, the client id of OAuth2, and the access key id of SigV4.
+	User string
+	// Name is that of the header or of the query's parameter.
+	Name string
+	// TokenURL and Scopes are OAuth2's.
+	TokenURL string
+	Scopes   []string
+	// Region and Service are SigV4's.
+	Region, Service string
+}
+
+// Check says what is missing in an entry, or does not belong there, as a sentence that begins with the member.
+func (e *Entry) Check() error {
+	wants := map[string][]Kind{"user": {Basic, OAuth2, SigV4}, "name": {Header, Query}, "token_url": {OAuth2}, "region": {SigV4}, "service": {SigV4}}
+	given := map[string]string{"user": e.User, "name": e.Name, "token_url": e.TokenURL, "region": e.Region, "service": e.Service}
+	switch {
+	case !slices.Contains(Kinds, e.Kind):
+		return fmt.Errorf("kind must be one of %v", Kinds)
+	case e.Secret == "":
+		return errors.New("secret is missing: the name of the secret that is put in")
+	case len(e.Scopes) > 0 && e.Kind != OAuth2:
+		return fmt.Errorf("scopes does not belong to the kind %q", e.Kind)
+	}
+	for _, member := range []string{"user", "name", "token_url", "region", "service"} {
+		switch wanted := slices.Contains(wants[member], e.Kind); {
+		case wanted && given[member] == "":
+			return fmt.Errorf("%s is missing: the kind %q needs it", member, e.Kind)
+		case !wanted && given[member] != "":
+			return fmt.Errorf("%s does not belong to the kind %q", member, e.Kind)
+		}
+	}
+	if e.Kind == OAuth2 {
+		if _, err := egress.ParseURL(e.TokenURL); err != nil {
+			return fmt.Errorf("token_url: %w", err)
+		}
+	}
+	return nil
+}
+
+// Doer sends requests. *egress.Client is one.
+type Doer interface {
+	Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error)
+}
+
+// Config is what a [Client] is made of.
+type Config struct {
+	// Entries are tried in order: the first whose rule covers a request says how it is authenticated.
+	Entries []Entry
+	// Secret returns the value of a secret that is to go to an origin. The error says why it may not, or that there is none;
+	// it may be shown to a guest.
+	Secret func(ctx context.Context, name, origin string) (string, error)
+	// Next sends what has been authenticated, Tokens the requests for tokens. Both hold the rules of the operator.
+	Next, Tokens Doer
+}
+
+// Client adds what is needed and passes requests on. Its methods may be called at once.
+type Client struct {
+	config Config
+	tokens []*tokens // by entry; nil unless OAuth2
+	now    func() time.Time
+}
+
+// NewClient returns a client. It opens nothing; whoever made Next and Tokens closes them.
+func NewClient(c Config) *Client {
+	client := &Client{config: c, tokens: make([]*tokens, len(c.Entries)), now: time.Now}
+	for i := range c.Entries {
+		if e := &c.Entries[i]; e.Kind == OAuth2 {
+			client.tokens[i] = &tokens{entry: e, client: client}
+		}
+	}
+	return client
+}
+
+// Do authenticates a request where an entry's rule covers it, and sends it. What the guest has put into the place of the
+// credential is replaced.
+//
+// # Errors
+//
+// Those of Next; auth_refused where there is no credential to be had, and trying again is pointless, and auth_unavailable
+// where the token service does not answer.
+func (c *Client) Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+	u, err := egress.ParseURL(r.URL)
+	if err != nil {
+		return c.config.Next.Do(ctx, r) // which says what is wrong with it
+	}
+	at := slices.IndexFunc(c.config.Entries, func(e Entry) bool { return e.Rule.Matches(&u) })
+	if at < 0 {
+		return c.config.Next.Do(ctx, r)
+	}
+	e := &c.config.Entries[at]
+	if e.Kind == OAuth2 {
+		return c.tokens[at].do(ctx, r)
+	}
+	secret, err := c.config.Secret(ctx, e.Secret, u.Origin())
+	if err != nil {
+		return nil, refused(err.Error())
+	}
+	signed, failure := c.sign(ctx, e, r, secret)
+	if failure != nil {
+		return nil, failure
+	}
+	return c.config.Next.Do(ctx, signed)
+}
+
+func (c *Client) sign(ctx context.Context, e *Entry, r *egress.Request, secret string) (*egress.Request, *egress.Error) {
+	switch e.Kind {
+	case Basic:
+		return with(r, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(e.User+":"+secret))), nil
+	case Bearer:
+		return with(r, "Authorization", "Bearer "+secret), nil
+	case Header:
+		return with(r, e.Name, secret), nil
+	case Query:
+		return withQuery(r, e.Name, secret), nil
+	}
+	return signV4(ctx, e, r, secret, c.now())
+}
+
+// with returns a copy of a request that has the header in place of what it had under that name.
+func with(r *egress.Request, name, value string) *egress.Request {
+	out := *r
+	out.Headers = make([][2]string, 0, len(r.Headers)+1)
+	for _, h := range r.Headers {
+		if !strings.EqualFold(h[0], name) {
+			out.Headers = append(out.Headers, h)
+		}
+	}
+	out.Headers = append(out.Headers, [2]string{name, value})
+	return &out
+}
+
+// withQuery returns a copy of a request whose query has the parameter, at its end, in place of what it had under that name.
+// The rest of it stays as it was written.
+func withQuery(r *egress.Request, name, value string) *egress.Request {
+	out := *r
+	address, _, _ := strings.Cut(r.URL, "#")
+	address, query, _ := strings.Cut(address, "?")
+	var kept []string
+	for part := range strings.SplitSeq(query, "&") {
+		key, _, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(key); part != "" && (err != nil || plain != name) {
+			kept = append(kept, part)
+		}
+	}
+	kept = append(kept, url.QueryEscape(name)+"="+url.QueryEscape(value))
+	out.URL = address + "?" + strings.Join(kept, "&")
+	return &out
+}
+
+func refused(why string) *egress.Error {
+	return &egress.Error{Code: egress.CodeAuthRefused, Message: why}
+}
+
+func unavailable(why string) *egress.Error {
+	return &egress.Error{Code: egress.CodeAuthUnavailable, Message: why}
+}

@@ -1,0 +1,354 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/hostfuncs/egress"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const secretValue = "s3cr3t/+ value"
+
+// egressTo is a client that reaches what a server of the test listens on, and anything that is asked for there.
+func egressTo(t testing.TB, origins ...string) *egress.Client {
+	t.Helper()
+	var rules []egress.Rule
+	for _, origin := range origins {
+		rule, err := egress.ParseRule(origin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, rule)
+	}
+	loopback, err := egress.ParseAddress("loopback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := egress.NewPolicy([]egress.Entry{{Rules: rules, Addresses: []egress.Address{loopback}}}, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := egress.NewClient(egress.Config{Policy: policy, Guard: egress.NewGuard(), Sockets: egress.NewSockets(64)})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// reflecting answers with the head of the request that came.
+func reflecting(t testing.TB) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := make(map[string]string)
+		for name, values := range r.Header {
+			header[name] = strings.Join(values, "|")
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"url": r.URL.String(), "header": header})
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func secretFor(origins ...string) func(context.Context, string, string) (string, error) {
+	return func(_ context.Context, name, origin string) (string, error) {
+		for _, o := range origins {
+			if o == origin && name == "key" {
+				return secretValue, nil
+			}
+		}
+		return "", errors.New("the secret is not bound to " + origin)
+	}
+}
+
+func rule(t testing.TB, s string) egress.Rule {
+	t.Helper()
+	r, err := egress.ParseRule(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestClient_Do(t *testing.T) {
+	service := reflecting(t)
+	entry := func(e Entry) Entry {
+		e.Rule, e.Secret = rule(t, service.URL+"/in"), "key"
+		if err := e.Check(); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for _, tc := range []struct {
+		name    string
+		entry   Entry
+		path    string
+		headers [][2]string
+		header  string // name and value that the service must see
+		url     string
+	}{
+		{"basic", entry(Entry{Kind: Basic, User: "ü"}), "/in", nil, "Authorization: Basic w7w6czNjcjN0Lysgdm" + "FsdWU=", "/in"},
+		{"bearer", entry(Entry{Kind: Bearer}), "/in/more", nil, "Authorization: Bearer " + secretValue, "/in/more"},
+		{"instead of the guest's", entry(Entry{Kind: Bearer}), "/in", [][2]string{{"authorization", "Bearer guess"}, {"X-A", "1"}},
+			"Authorization: Bearer " + secretValue, "/in"},
+		{"header", entry(Entry{Kind: Header, Name: "X-Api-Key"}), "/in", [][2]string{{"x-api-key", "guess"}}, "X-Api-Key: " + secretValue, "/in"},
+		{"query", entry(Entry{Kind: Query, Name: "key"}), "/in", nil, "", "/in?key=s3cr3t%2F%2B+value"},
+		{"query with more", entry(Entry{Kind: Query, Name: "k y"}), "/in?a=%20&k%20y=guess&b#f", nil, "", "/in?a=%20&b&k+y=s3cr3t%2F%2B+value"},
+		{"elsewhere", entry(Entry{Kind: Bearer}), "/out", nil, "Authorization: ", "/out"},
+		{"elsewhere by a trick", entry(Entry{Kind: Bearer}), "/in/../out", nil, "Authorization: ", "/in/../out"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			next := egressTo(t, service.URL)
+			c := NewClient(Config{Entries: []Entry{tc.entry}, Secret: secretFor(service.URL), Next: next, Tokens: next})
+			request := &egress.Request{Method: "GET", URL: service.URL + tc.path, Headers: tc.headers}
+			response, failure := c.Do(t.Context(), request)
+			if failure != nil {
+				t.Fatal(failure)
+			}
+			var got struct {
+				URL    string
+				Header map[string]string
+			}
+			if err := json.Unmarshal(response.Body, &got); err != nil {
+				t.Fatal(err)
+			}
+			name, value, _ := strings.Cut(tc.header, ": ")
+			if name != "" && got.Header[name] != value || got.URL != tc.url {
+				t.Errorf("the service saw %+v", got)
+			}
+			if len(request.Headers) != len(tc.headers) || request.URL != service.URL+tc.path {
+				t.Errorf("the guest's request was changed: %+v", request)
+			}
+		})
+	}
+}
+
+func TestClient_Do_Errors(t *testing.T) {
+	service := reflecting(t)
+	next := egressTo(t, service.URL)
+	c := NewClient(Config{
+		Entries: []Entry{{Rule: rule(t, service.URL), Kind: Bearer, Secret: "key"}},
+		Secret:  secretFor(), Next: next, Tokens: next,
+	})
+	_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
+	if failure == nil || failure.Code != egress.CodeAuthRefused || !strings.Contains(failure.Message, "not bound") {
+		t.Errorf("got %v", failure)
+	}
+	_, failure = c.Do(t.Context(), &egress.Request{Method: "GET", URL: "nowhere"})
+	if failure == nil || failure.Code != egress.CodeInvalidRequest {
+		t.Errorf("got %v", failure)
+	}
+}
+
+func TestEntry_Check(t *testing.T) {
+	for want, e := range map[string]Entry{
+		"kind must be one of":                           {Secret: "s"},
+		"secret is missing":                             {Kind: Bearer},
+		`user is missing: the kind "basic"`:             {Kind: Basic, Secret: "s"},
+		`user does not belong to the kind "bearer"`:     {Kind: Bearer, Secret: "s", User: "u"},
+		`name is missing: the kind "header"`:            {Kind: Header, Secret: "s"},
+		`name does not belong to the kind "basic"`:      {Kind: Basic, Secret: "s", User: "u", Name: "n"},
+		`token_url is missing: the kind "oauth2"`:       {Kind: OAuth2, Secret: "s", User: "u"},
+		"token_url: the URL must be absolute":           {Kind: OAuth2, Secret: "s", User: "u", TokenURL: "x"},
+		`region is missing: the kind "sigv4"`:           {Kind: SigV4, Secret: "s", User: "u", Service: "s3"},
+		`service is missing: the kind "sigv4"`:          {Kind: SigV4, Secret: "s", User: "u", Region: "r"},
+		`scopes does not belong to the kind "bearer"`:   {Kind: Bearer, Secret: "s", Scopes: []string{"a"}},
+		`region does not belong to the kind "header"`:   {Kind: Header, Secret: "s", Name: "n", Region: "r"},
+		`token_url does not belong to the kind "query"`: {Kind: Query, Secret: "s", Name: "n", TokenURL: "https://x"},
+	} {
+		if err := e.Check(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// A signature is the one of AWS's own example.
+func TestSignV4(t *testing.T) {
+	now := time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
+	e := &Entry{Kind: SigV4, User: "AKIDEXAMPLE", Region: "us-east-1", Service: "iam"}
+	const secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+	r := &egress.Request{
+		Method: "GET", URL: "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08",
+		Headers: [][2]string{
+			{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}, {"Accept", "*/*"},
+			{"Authorization", "guess"}, {"X-Amz-Date", "guess"},
+		},
+	}
+	signed, failure := signV4(t.Context(), e, r, secret, now)
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	got := make(map[string]string)
+	for _, h := range signed.Headers {
+		got[strings.ToLower(h[0])] += h[1]
+	}
+	const want = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host;x-amz-date, " +
+		"Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
+	if got["authorization"] != want || got["x-amz-date"] != "20150830T123600Z" || got["accept"] != "*/*" || signed.URL != r.URL {
+		t.Errorf("got %v", got)
+	}
+
+	e.Service = "s3"
+	r = &egress.Request{Method: "PUT", URL: "https://b.s3.amazonaws.com/a%20b", Body: []byte("x")}
+	if signed, failure = signV4(t.Context(), e, r, secret, now); failure != nil {
+		t.Fatal(failure)
+	}
+	if text := fmt.Sprint(signed.Headers); !strings.Contains(text, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881") {
+		t.Errorf("the body's digest is not in %s", text)
+	}
+}
+
+// tokenService gives tokens out, and counts how often it was asked.
+type tokenService struct {
+	*httptest.Server
+	asked  atomic.Int64
+	answer atomic.Value // func(http.ResponseWriter, *http.Request)
+}
+
+func newTokenService(t testing.TB) *tokenService {
+	s := &tokenService{}
+	s.answer.Store(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if user != "me" || password != "s3cr3t%2F%2B+value" || r.FormValue("grant_type") != "client_credentials" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"bearer","expires_in":3600,"scope":%q}`, s.asked.Load(), r.FormValue("scope"))
+	})
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		s.answer.Load().(func(http.ResponseWriter, *http.Request))(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func oauthClient(t testing.TB, service *httptest.Server, tokens *tokenService) *Client {
+	e := Entry{Rule: rule(t, service.URL), Kind: OAuth2, Secret: "key", User: "me", TokenURL: tokens.URL + "/token", Scopes: []string{"a", "b"}}
+	if err := e.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return NewClient(Config{
+		Entries: []Entry{e}, Secret: secretFor(tokens.URL), Next: egressTo(t, service.URL), Tokens: egressTo(t, tokens.URL),
+	})
+}
+
+// A thousand calls, many at once, share one token.
+func TestOAuth2_Shared(t *testing.T) {
+	service, tokens := reflecting(t), newTokenService(t)
+	c := oauthClient(t, service, tokens)
+	var all sync.WaitGroup
+	var failed atomic.Int64
+	for range 20 {
+		all.Go(func() {
+			for range 50 {
+				response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
+				if failure != nil || !strings.Contains(string(response.Body), `"Bearer token-1"`) {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if tokens.asked.Load() != 1 || failed.Load() != 0 {
+		t.Errorf("%d tokens were fetched, %d calls failed", tokens.asked.Load(), failed.Load())
+	}
+}
+
+// A token that has ended, or that the service refuses, is replaced.
+func TestOAuth2_Replaced(t *testing.T) {
+	tokens := newTokenService(t)
+	var refuse atomic.Bool
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuse.Load() {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		fmt.Fprint(w, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(service.Close)
+	c := oauthClient(t, service, tokens)
+	want := func(status int, body string) {
+		t.Helper()
+		response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
+		if failure != nil || response.Status != status || string(response.Body) != body {
+			t.Errorf("got %+v, %v", response, failure)
+		}
+	}
+	want(200, "Bearer token-1")
+	want(200, "Bearer token-1")
+	refuse.Store(true)
+	want(401, "Bearer token-1")
+	refuse.Store(false)
+	want(200, "Bearer token-2")
+	c.tokens[0].mu.Lock()
+	c.tokens[0].current.Expiry = time.Now().Add(-time.Second)
+	c.tokens[0].mu.Unlock()
+	want(200, "Bearer token-3")
+}
+
+func TestOAuth2_Errors(t *testing.T) {
+	service := reflecting(t)
+	for _, tc := range []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request)
+		code   egress.Code
+		says   string
+	}{
+		{"refused", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"error":"invalid_client","error_description":"%s is wrong"}`, secretValue)
+		}, egress.CodeAuthRefused, `answered 400 to the client "me"`},
+		{"broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, egress.CodeAuthUnavailable, "answered 502"},
+		{"too many", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, egress.CodeAuthUnavailable, "answered 429"},
+		{"nonsense", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, secretValue) }, egress.CodeAuthUnavailable, "answered with no token"},
+		{"no token", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{}`)
+		}, egress.CodeAuthUnavailable, "answered with no token"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, egress.CodeEgressDenied, "not granted"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tokens := newTokenService(t)
+			tokens.answer.Store(tc.answer)
+			c := oauthClient(t, service, tokens)
+			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
+			if failure == nil || failure.Code != tc.code || !strings.Contains(failure.Message, tc.says) || strings.Contains(failure.Message, "s3cr3t") {
+				t.Errorf("got %v", failure)
+			}
+			before := tokens.asked.Load()
+			if _, again := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}); again == nil || tokens.asked.Load() == before {
+				t.Errorf("a failure was kept: %v", again)
+			}
+		})
+	}
+}
+
+// A call that waits for a token ends with its own deadline.
+func TestOAuth2_Slow(t *testing.T) {
+	service, tokens := reflecting(t), newTokenService(t)
+	release := make(chan struct{})
+	give := tokens.answer.Load().(func(http.ResponseWriter, *http.Request))
+	tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) { <-release; give(w, r) })
+	c := oauthClient(t, service, tokens)
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, failure := c.Do(short, &egress.Request{Method: "GET", URL: service.URL}); failure == nil || failure.Code != egress.CodeTimeout {
+		t.Errorf("got %v", failure)
+	}
+	close(release)
+	if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}); failure != nil || tokens.asked.Load() != 1 {
+		t.Errorf("got %v after %d questions: what the first waited for is everybody's", failure, tokens.asked.Load())
+	}
+}

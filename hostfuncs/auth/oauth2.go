@@ -1,0 +1,162 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"sluice/hostfuncs/egress"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+	"golang.org/x/sync/singleflight"
+)
+
+// tokenTimeout bounds one request for a token.
+const tokenTimeout = 10 * time.Second
+
+// tokens are those of one entry: all calls of a connector share one, until it ends or the service refuses it.
+type tokens struct {
+	entry  *Entry
+	client *Client
+	flight singleflight.Group
+
+	mu      sync.Mutex // protects current
+	current *oauth2.Token
+}
+
+// do sends a request with a token. A service that does not take it has the next request ask for another.
+func (t *tokens) do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+	token, failure := t.token(ctx)
+	if failure != nil {
+		return nil, failure
+	}
+	response, failure := t.client.config.Next.Do(ctx, with(r, "Authorization", token.Type()+" "+token.AccessToken))
+	if failure == nil && response.Status == http.StatusUnauthorized {
+		t.forget(token)
+	}
+	return response, failure
+}
+
+func (t *tokens) valid() *oauth2.Token {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.Valid() {
+		return t.current
+	}
+	return nil
+}
+
+func (t *tokens) forget(token *oauth2.Token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == token {
+		t.current = nil
+	}
+}
+
+// token returns the token that all share. Whoever finds none has one fetched; others wait for the same, each no longer than
+// its call may take.
+func (t *tokens) token(ctx context.Context) (*oauth2.Token, *egress.Error) {
+	if token := t.valid(); token != nil {
+		return token, nil
+	}
+	fetched := t.flight.DoChan("", func() (any, error) {
+		if token := t.valid(); token != nil {
+			return token, nil
+		}
+		// It is for all that wait, and so not of the call that was first.
+		fetching, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTimeout)
+		defer cancel()
+		return t.fetch(fetching)
+	})
+	select {
+	case result := <-fetched:
+		if failure, ok := errors.AsType[*egress.Error](result.Err); ok {
+			return nil, failure
+		}
+		return result.Val.(*oauth2.Token), nil
+	case <-ctx.Done():
+		return nil, &egress.Error{Code: egress.CodeTimeout, Message: "the token service did not answer in time"}
+	}
+}
+
+// fetch asks for a token. The error is an *egress.Error.
+func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
+	e := t.entry
+	u, err := egress.ParseURL(e.TokenURL)
+	if err != nil {
+		return nil, refused("the token service's URL can't be used: " + err.Error())
+	}
+	secret, err := t.client.config.Secret(ctx, e.Secret, u.Origin())
+	if err != nil {
+		return nil, refused(err.Error())
+	}
+	config := clientcredentials.Config{ClientID: e.User, ClientSecret: secret, TokenURL: e.TokenURL, Scopes: e.Scopes}
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: roundTripper{t.client.config.Tokens}}))
+	if err != nil {
+		return nil, t.failure(&u, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current = token
+	return token, nil
+}
+
+// failure says why there is no token. Nothing of the service's answer is quoted, which may repeat the secret.
+func (t *tokens) failure(u *egress.URL, err error) *egress.Error {
+	if answered, ok := errors.AsType[*oauth2.RetrieveError](err); ok && answered.Response != nil {
+		status := answered.Response.StatusCode
+		message := fmt.Sprintf("the token service %s answered %d to the client %q", u.Host(), status, t.entry.User)
+		if status >= 500 || status == http.StatusTooManyRequests {
+			return unavailable(message)
+		}
+		return refused(message + ": see to its id, secret and scopes")
+	}
+	if failure, ok := errors.AsType[*egress.Error](err); ok {
+		if failure.Code == egress.CodeEgressDenied {
+			return failure
+		}
+		return unavailable(fmt.Sprintf("the token service %s can't be reached: %s", u.Host(), failure.Message))
+	}
+	return unavailable(fmt.Sprintf("the token service %s answered with no token", u.Host()))
+}
+
+// roundTripper lets the library's client go out through egress.
+type roundTripper struct{ doer Doer }
+
+// maxTokenRequest bounds the body of a request for a token, in bytes.
+const maxTokenRequest = 64 << 10
+
+func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	out := egress.Request{Method: r.Method, URL: r.URL.String(), Timeout: tokenTimeout}
+	for name, values := range r.Header {
+		for _, value := range values {
+			out.Headers = append(out.Headers, [2]string{name, value})
+		}
+	}
+	if r.Body != nil {
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxTokenRequest))
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+		out.Body = body
+	}
+	in, failure := t.doer.Do(r.Context(), &out)
+	if failure != nil {
+		return nil, failure
+	}
+	header := make(http.Header, len(in.Headers))
+	for _, h := range in.Headers {
+		header.Add(h[0], h[1])
+	}
+	return &http.Response{
+		StatusCode: in.Status, Status: http.StatusText(in.Status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(bytes.NewReader(in.Body)), ContentLength: int64(len(in.Body)), Request: r,
+	}, nil
+}
