@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 )
 
 // Kind is how a service is told who is asking.
@@ -86,9 +87,8 @@ type Doer interface {
 type Config struct {
 	// Entries are tried in order: the first whose rule covers a request says how it is authenticated.
 	Entries []Entry
-	// Secret returns the value of a secret that is to go to an origin. The error says why it may not, or that there is none;
-	// it may be shown to a guest.
-	Secret func(ctx context.Context, name, origin string) (string, error)
+	// Secret returns the value of a secret that is to go to an origin, or why it may not.
+	Secret func(name, origin string) (string, *egress.Error)
 	// Next sends what has been authenticated, Tokens the requests for tokens. Both hold the rules of the operator.
 	Next, Tokens Doer
 }
@@ -112,11 +112,11 @@ func NewClient(c Config) *Client {
 }
 
 // Do authenticates a request where an entry's rule covers it, and sends it. What the guest has put into the place of the
-// credential is replaced.
+// credential is replaced, and a service that repeats the credential does not hand it to the guest.
 //
 // # Errors
 //
-// Those of Next; auth_refused where there is no credential to be had, and trying again is pointless, and auth_unavailable
+// Those of Next and of Secret; auth_refused where there is no credential to be had, and trying again is pointless, and auth_unavailable
 // where the token service does not answer.
 func (c *Client) Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
 	u, err := egress.ParseURL(r.URL)
@@ -131,29 +131,36 @@ func (c *Client) Do(ctx context.Context, r *egress.Request) (*egress.Response, *
 	if e.Kind == OAuth2 {
 		return c.tokens[at].do(ctx, r)
 	}
-	secret, err := c.config.Secret(ctx, e.Secret, u.Origin())
-	if err != nil {
-		return nil, refused(err.Error())
-	}
-	signed, failure := c.sign(ctx, e, r, secret)
+	value, failure := c.config.Secret(e.Secret, u.Origin())
 	if failure != nil {
 		return nil, failure
 	}
-	return c.config.Next.Do(ctx, signed)
+	signed, failure := c.sign(ctx, e, r, value)
+	if failure != nil {
+		return nil, failure
+	}
+	return c.send(ctx, signed, value)
 }
 
-func (c *Client) sign(ctx context.Context, e *Entry, r *egress.Request, secret string) (*egress.Request, *egress.Error) {
+// send sends a request that has a credential in it.
+func (c *Client) send(ctx context.Context, r *egress.Request, credential string) (*egress.Response, *egress.Error) {
+	response, failure := c.config.Next.Do(ctx, r)
+	secret.NewMasker([]string{credential}).Response(response)
+	return response, failure
+}
+
+func (c *Client) sign(ctx context.Context, e *Entry, r *egress.Request, value string) (*egress.Request, *egress.Error) {
 	switch e.Kind {
 	case Basic:
-		return with(r, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(e.User+":"+secret))), nil
+		return with(r, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(e.User+":"+value))), nil
 	case Bearer:
-		return with(r, "Authorization", "Bearer "+secret), nil
+		return with(r, "Authorization", "Bearer "+value), nil
 	case Header:
-		return with(r, e.Name, secret), nil
+		return with(r, e.Name, value), nil
 	case Query:
-		return withQuery(r, e.Name, secret), nil
+		return withQuery(r, e.Name, value), nil
 	}
-	return signV4(ctx, e, r, secret, c.now())
+	return signV4(ctx, e, r, value, c.now())
 }
 
 // with returns a copy of a request that has the header in place of what it had under that name.

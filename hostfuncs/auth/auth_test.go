@@ -2,11 +2,11 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,27 +46,48 @@ func egressTo(t testing.TB, origins ...string) *egress.Client {
 	return c
 }
 
-// reflecting answers with the head of the request that came.
-func reflecting(t testing.TB) *httptest.Server {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := make(map[string]string)
-		for name, values := range r.Header {
-			header[name] = strings.Join(values, "|")
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"url": r.URL.String(), "header": header})
+// service answers with the head of the request that came, and keeps it.
+type service struct {
+	*httptest.Server
+	mu    sync.Mutex // protects what follows
+	heads []head
+}
+
+type head struct {
+	url    string
+	header http.Header
+}
+
+func newService(t testing.TB) *service {
+	s := &service{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.heads = append(s.heads, head{r.URL.String(), r.Header})
+		s.mu.Unlock()
+		w.Header().Set("X-Seen", r.Header.Get("Authorization"))
+		fmt.Fprintln(w, r.URL, r.Header)
 	}))
 	t.Cleanup(s.Close)
 	return s
 }
 
-func secretFor(origins ...string) func(context.Context, string, string) (string, error) {
-	return func(_ context.Context, name, origin string) (string, error) {
+// seen are the heads that have come since it was last asked.
+func (s *service) seen() []head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	heads := s.heads
+	s.heads = nil
+	return heads
+}
+
+func secretFor(origins ...string) func(string, string) (string, *egress.Error) {
+	return func(name, origin string) (string, *egress.Error) {
 		for _, o := range origins {
 			if o == origin && name == "key" {
 				return secretValue, nil
 			}
 		}
-		return "", errors.New("the secret is not bound to " + origin)
+		return "", &egress.Error{Code: egress.CodeSecretDenied, Message: "the secret is not bound to " + origin}
 	}
 }
 
@@ -80,7 +101,7 @@ func rule(t testing.TB, s string) egress.Rule {
 }
 
 func TestClient_Do(t *testing.T) {
-	service := reflecting(t)
+	service := newService(t)
 	entry := func(e Entry) Entry {
 		e.Rule, e.Secret = rule(t, service.URL+"/in"), "key"
 		if err := e.Check(); err != nil {
@@ -114,16 +135,15 @@ func TestClient_Do(t *testing.T) {
 			if failure != nil {
 				t.Fatal(failure)
 			}
-			var got struct {
-				URL    string
-				Header map[string]string
-			}
-			if err := json.Unmarshal(response.Body, &got); err != nil {
-				t.Fatal(err)
-			}
+			got := service.seen()[0]
 			name, value, _ := strings.Cut(tc.header, ": ")
-			if name != "" && got.Header[name] != value || got.URL != tc.url {
+			if name != "" && (got.header.Get(name) != value || len(got.header.Values(name)) > 1) || got.url != tc.url {
 				t.Errorf("the service saw %+v", got)
+			}
+			for _, spelling := range []string{secretValue, url.QueryEscape(secretValue), base64.StdEncoding.EncodeToString([]byte("ü:" + secretValue))} {
+				if told := fmt.Sprint(response.Headers) + string(response.Body); strings.Contains(told, spelling) {
+					t.Errorf("the guest was told %s", told)
+				}
 			}
 			if len(request.Headers) != len(tc.headers) || request.URL != service.URL+tc.path {
 				t.Errorf("the guest's request was changed: %+v", request)
@@ -133,14 +153,14 @@ func TestClient_Do(t *testing.T) {
 }
 
 func TestClient_Do_Errors(t *testing.T) {
-	service := reflecting(t)
+	service := newService(t)
 	next := egressTo(t, service.URL)
 	c := NewClient(Config{
 		Entries: []Entry{{Rule: rule(t, service.URL), Kind: Bearer, Secret: "key"}},
 		Secret:  secretFor(), Next: next, Tokens: next,
 	})
 	_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
-	if failure == nil || failure.Code != egress.CodeAuthRefused || !strings.Contains(failure.Message, "not bound") {
+	if failure == nil || failure.Code != egress.CodeSecretDenied || !strings.Contains(failure.Message, "not bound") {
 		t.Errorf("got %v", failure)
 	}
 	_, failure = c.Do(t.Context(), &egress.Request{Method: "GET", URL: "nowhere"})
@@ -245,21 +265,25 @@ func oauthClient(t testing.TB, service *httptest.Server, tokens *tokenService) *
 
 // A thousand calls, many at once, share one token.
 func TestOAuth2_Shared(t *testing.T) {
-	service, tokens := reflecting(t), newTokenService(t)
-	c := oauthClient(t, service, tokens)
+	service, tokens := newService(t), newTokenService(t)
+	c := oauthClient(t, service.Server, tokens)
 	var all sync.WaitGroup
 	var failed atomic.Int64
 	for range 20 {
 		all.Go(func() {
 			for range 50 {
-				response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
-				if failure != nil || !strings.Contains(string(response.Body), `"Bearer token-1"`) {
+				if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}); failure != nil {
 					failed.Add(1)
 				}
 			}
 		})
 	}
 	all.Wait()
+	for _, head := range service.seen() {
+		if head.header.Get("Authorization") != "Bearer token-1" {
+			failed.Add(1)
+		}
+	}
 	if tokens.asked.Load() != 1 || failed.Load() != 0 {
 		t.Errorf("%d tokens were fetched, %d calls failed", tokens.asked.Load(), failed.Load())
 	}
@@ -268,20 +292,24 @@ func TestOAuth2_Shared(t *testing.T) {
 // A token that has ended, or that the service refuses, is replaced.
 func TestOAuth2_Replaced(t *testing.T) {
 	tokens := newTokenService(t)
+	service := newService(t)
 	var refuse atomic.Bool
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := service.Config.Handler
+	service.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refuse.Load() {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
-		fmt.Fprint(w, r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(service.Close)
-	c := oauthClient(t, service, tokens)
-	want := func(status int, body string) {
+		answer.ServeHTTP(w, r)
+	})
+	c := oauthClient(t, service.Server, tokens)
+	want := func(status int, credential string) {
 		t.Helper()
 		response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
-		if failure != nil || response.Status != status || string(response.Body) != body {
+		if failure != nil || response.Status != status {
 			t.Errorf("got %+v, %v", response, failure)
+		}
+		if got := service.seen()[0].header.Get("Authorization"); got != credential {
+			t.Errorf("the service saw %q, want %q", got, credential)
 		}
 	}
 	want(200, "Bearer token-1")
@@ -297,7 +325,7 @@ func TestOAuth2_Replaced(t *testing.T) {
 }
 
 func TestOAuth2_Errors(t *testing.T) {
-	service := reflecting(t)
+	service := newService(t)
 	for _, tc := range []struct {
 		name   string
 		answer func(http.ResponseWriter, *http.Request)
@@ -322,7 +350,7 @@ func TestOAuth2_Errors(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			tokens := newTokenService(t)
 			tokens.answer.Store(tc.answer)
-			c := oauthClient(t, service, tokens)
+			c := oauthClient(t, service.Server, tokens)
 			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
 			if failure == nil || failure.Code != tc.code || !strings.Contains(failure.Message, tc.says) || strings.Contains(failure.Message, "s3cr3t") {
 				t.Errorf("got %v", failure)
@@ -337,11 +365,11 @@ func TestOAuth2_Errors(t *testing.T) {
 
 // A call that waits for a token ends with its own deadline.
 func TestOAuth2_Slow(t *testing.T) {
-	service, tokens := reflecting(t), newTokenService(t)
+	service, tokens := newService(t), newTokenService(t)
 	release := make(chan struct{})
 	give := tokens.answer.Load().(func(http.ResponseWriter, *http.Request))
 	tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) { <-release; give(w, r) })
-	c := oauthClient(t, service, tokens)
+	c := oauthClient(t, service.Server, tokens)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, failure := c.Do(short, &egress.Request{Method: "GET", URL: service.URL}); failure == nil || failure.Code != egress.CodeTimeout {

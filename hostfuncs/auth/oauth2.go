@@ -36,7 +36,7 @@ func (t *tokens) do(ctx context.Context, r *egress.Request) (*egress.Response, *
 	if failure != nil {
 		return nil, failure
 	}
-	response, failure := t.client.config.Next.Do(ctx, with(r, "Authorization", token.Type()+" "+token.AccessToken))
+	response, failure := t.client.send(ctx, with(r, "Authorization", token.Type()+" "+token.AccessToken), token.AccessToken)
 	if failure == nil && response.Status == http.StatusUnauthorized {
 		t.forget(token)
 	}
@@ -93,9 +93,9 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, refused("the token service's URL can't be used: " + err.Error())
 	}
-	secret, err := t.client.config.Secret(ctx, e.Secret, u.Origin())
-	if err != nil {
-		return nil, refused(err.Error())
+	secret, failure := t.client.config.Secret(e.Secret, u.Origin())
+	if failure != nil {
+		return nil, failure
 	}
 	config := clientcredentials.Config{ClientID: e.User, ClientSecret: secret, TokenURL: e.TokenURL, Scopes: e.Scopes}
 	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: roundTripper{t.client.config.Tokens}}))

@@ -65,6 +65,15 @@ func (a *Access) value(d *defined) (string, *egress.Error) {
 	return value, nil
 }
 
+// ValueFor returns the value of a secret that the host itself sends to an origin, which the secret must be bound to.
+func (s *Set) ValueFor(name, origin string) (string, *egress.Error) {
+	d := s.defined[name]
+	if d == nil || !slices.Contains(d.origins, origin) {
+		return "", denied("the secret %q, by which the connector's requests are authenticated, is not bound to %s: add it to the origins of secrets.%s", name, origin, name)
+	}
+	return (&Access{set: s}).value(d)
+}
+
 func denied(format string, args ...any) *egress.Error {
 	return &egress.Error{Code: egress.CodeSecretDenied, Message: fmt.Sprintf(format, args...)}
 }
