@@ -33,6 +33,7 @@ type connector struct {
 	pool        *sandbox.Pool
 	slots       *sandbox.Slots
 	http        hostfuncs.Doer
+	clients     []*egress.Client // that http goes through
 	tcp         hostfuncs.Dialer
 	cache       *cache.Cache // nil: none
 	secrets     *secret.Access
@@ -82,12 +83,13 @@ func (r *Runtime) serve(c *connector, code *code) error {
 	if c.observed == nil {
 		c.observed = r.observationsOf(c.entry, c.grant)
 	}
-	client, err := r.client(c)
+	dialer, err := r.tcpDialer(c)
 	if err != nil {
 		return refuse(RefusedManifest, err.Error())
 	}
-	dialer, err := r.tcpDialer(c)
+	client, err := r.client(c)
 	if err != nil {
+		c.closeClients()
 		return refuse(RefusedManifest, err.Error())
 	}
 	c.code, c.http, c.tcp, c.cache = code, client, dialer, r.newCache(c)
@@ -138,7 +140,9 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	}
 	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, r.sockets
 	config.Version, config.ResponseLimit = r.config.Version, c.limits.Response
-	return egress.NewClient(config), nil
+	client := egress.NewClient(config)
+	c.clients = append(c.clients, client)
+	return r.authenticated(c, client, config)
 }
 
 // acquire claims the connector for a call; false where it has left service and is closed.
@@ -158,14 +162,18 @@ func (c *connector) release() {
 	if c.refs.Add(-1) > 0 {
 		return
 	}
-	if client, ok := c.http.(*egress.Client); ok {
-		client.Close()
-	}
+	c.closeClients()
 	if c.pool != nil {
 		c.pool.Close()
 	}
 	if c.code != nil {
 		c.code.close()
+	}
+}
+
+func (c *connector) closeClients() {
+	for _, client := range c.clients {
+		client.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/hostfuncs/auth"
 	"sluice/hostfuncs/egress"
 	"sluice/hostfuncs/secret"
 	"sluice/runtime/manifest"
@@ -26,6 +27,8 @@ type Grant struct {
 	CA string
 	// ClientCertificate is shown to services that ask for one.
 	ClientCertificate ClientCertificate
+	// Auth says how the host authenticates requests; the first whose rule covers one counts.
+	Auth []auth.Entry
 	// TCP holds the rules of where it may open connections, each host:port; none means nowhere.
 	TCP []string
 	// TCPAuthorities is a file with the certificate authorities, in PEM, that are trusted for TLS on these connections in

@@ -94,7 +94,7 @@ func (r *Runtime) SetGrant(ctx context.Context, name string, g *Grant) (Connecto
 	}
 	text, err := grantText(g)
 	if err == nil && g != nil {
-		err = r.checkSecrets(g.Secrets)
+		err = r.checkSecrets(*g)
 	}
 	if err != nil {
 		return Connector{}, err

@@ -129,6 +129,15 @@ var grantMembers = []grantMember{
 		},
 	},
 	{
+		name:   "auth",
+		schema: authSchema,
+		read: func(g *Grant, v any) (err error) {
+			g.Auth, err = parseAuth(v)
+			return err
+		},
+		write: func(g Grant) any { return writtenAuth(g.Auth) },
+	},
+	{
 		name: "tcp",
 		schema: `{"description": "Rules of where connections may go, host:port. The host is a name, an address, *.name for every name below one, or * for any. Without rules: nowhere.",
 			"type": "array", "maxItems": 1000, "items": {"type": "string", "pattern": "^[^/?#@]+:[0-9]{1,5}$"}}`,

@@ -22,9 +22,9 @@ func newSecrets(c Config, grants map[string]Grant) (*secret.Set, error) {
 		return nil, err
 	}
 	for connector, g := range grants {
-		for _, granted := range g.Secrets {
-			if !set.Defined(granted.Name) {
-				return nil, fmt.Errorf("the grant of connector %q: the secret %q is not defined: define it under secrets", connector, granted.Name)
+		for _, name := range g.secretNames() {
+			if !set.Defined(name) {
+				return nil, fmt.Errorf("the grant of connector %q: the secret %q is not defined: define it under secrets", connector, name)
 			}
 		}
 	}
@@ -32,13 +32,25 @@ func newSecrets(c Config, grants map[string]Grant) (*secret.Set, error) {
 }
 
 // checkSecrets refuses a grant of what is not defined.
-func (r *Runtime) checkSecrets(granted []secret.Grant) error {
-	for _, g := range granted {
-		if !r.secrets.Defined(g.Name) {
-			return refuse(RefusedGrant, fmt.Sprintf("The grant names the secret %q, which is not defined under secrets in the configuration file. Define it there and restart.", g.Name))
+func (r *Runtime) checkSecrets(g Grant) error {
+	for _, name := range g.secretNames() {
+		if !r.secrets.Defined(name) {
+			return refuse(RefusedGrant, fmt.Sprintf("The grant names the secret %q, which is not defined under secrets in the configuration file. Define it there and restart.", name))
 		}
 	}
 	return nil
+}
+
+// secretNames are the secrets that a grant names, for the connector or for the host to use.
+func (g Grant) secretNames() []string {
+	var names []string
+	for _, granted := range g.Secrets {
+		names = append(names, granted.Name)
+	}
+	for _, e := range g.Auth {
+		names = append(names, e.Secret)
+	}
+	return names
 }
 
 // requestedSecrets are the secrets that a connector asks for.
