@@ -5,7 +5,7 @@ export CGO_ENABLED := 0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GO_SOURCES  := $(shell find cmd runtime hostfuncs internal modules guest-sdk/go testdata/guests -name '*.go' 2>/dev/null) go.mod go.sum
-GUESTS      := example probe greeter greeter-v2 misbehave
+GUESTS      := example probe greeter greeter-v2 misbehave dialer
 
 .PHONY: help
 help: ## this list
@@ -50,6 +50,11 @@ test-long: test-kill ## the kill loop, canaries over 100,000 calls, all spec tes
 	go test -tags long -run 'CanaryLong|VerifyLong' -timeout 30m -v ./runtime
 	go test -tags long -run 'Long' -timeout 30m ./runtime/module
 	go test -tags long -timeout 60m ./runtime/hostile
+
+.PHONY: test-postgres
+test-postgres: ## a guest asks a real PostgreSQL over TLS (needs PostgreSQL's server; as root, Debian's user postgres runs it)
+	sh testdata/guests/postgres/build.sh bin/guests
+	go test -tags postgres -run Postgres -count 1 ./runtime
 
 .PHONY: cases
 cases: build ## replay the recorded calls of the reference servers (needs Python 3.11)

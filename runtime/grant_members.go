@@ -140,7 +140,7 @@ var grantMembers = []grantMember{
 	{
 		name: "tcp",
 		schema: `{"description": "Rules of where connections may go, host:port. The host is a name, an address, *.name for every name below one, or * for any. Without rules: nowhere.",
-			"type": "array", "maxItems": 1000, "items": {"type": "string", "pattern": "^[^/?#@]+:[0-9]{1,5}$"}}`,
+			"type": "array", "maxItems": 1000, "items": {"type": "string", "pattern": "^[^/?#@]+:([0-9]{1,5}|\\*)$"}}`,
 		read: func(g *Grant, v any) error {
 			return eachText(v, func(s string) error {
 				if _, err := egress.ParseTCPRule(s); err != nil {

@@ -74,7 +74,7 @@ func HTTP(reason string, hosts ...string) Capability {
 }
 
 // TCP returns the capability to open connections to hosts, each with its port: "db.example.com:5432",
-// "*.example.com:25", "*:587". Package netconn opens them.
+// "*.example.com:25", "*:587", "*:*". Package netconn opens them.
 func TCP(reason string, hosts ...string) Capability {
 	return Capability{Name: "tcp", Reason: reason, Hosts: hosts}
 }

@@ -15,7 +15,8 @@ import (
 // sent waits in the system's buffers, whose size is bounded, until it is asked for.
 type Conn struct {
 	raw    net.Conn // the socket
-	stream net.Conn // raw, or TLS over it
+	stream net.Conn // raw, or TLS over out
+	out    *outbox  // over raw, where there is TLS
 	host   string   // whose connection it is, and the name of TLS
 	roots  *x509.CertPool
 
@@ -25,7 +26,7 @@ type Conn struct {
 
 // These are what reading and writing fail with, besides the context's error once that has ended.
 var (
-	// ErrTimeout is an operation that did not end within its time. It can be tried again, but for writing under TLS.
+	// ErrTimeout is an operation that did not end within its time. It can be tried again.
 	ErrTimeout = errors.New("egress: the time is over")
 	// ErrDisconnected is a connection that is no more.
 	ErrDisconnected = errors.New("egress: the connection is closed")
@@ -41,6 +42,18 @@ func (c *Conn) Secure() bool { return c.stream != c.raw }
 // of what the peer sends.
 func (c *Conn) Read(ctx context.Context, p []byte, timeout time.Duration) (int, error) {
 	return c.within(ctx, timeout, func() (n int, err error) {
+		if c.Secure() && len(c.out.next()) > 0 {
+			// The peer may want to read before it says something, or to be read before it does.
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = c.out.flush()
+			}()
+			defer func() {
+				_ = c.raw.SetWriteDeadline(past)
+				<-done
+			}()
+		}
 		for n == 0 && err == nil {
 			n, err = c.stream.Read(p)
 		}
@@ -48,10 +61,21 @@ func (c *Conn) Read(ctx context.Context, p []byte, timeout time.Duration) (int, 
 	})
 }
 
-// Write writes p, which is not kept, and returns how much of it was taken: all of it where there is no error and the
-// time suffices, else at least one byte.
+// Write writes p, which is not kept, and returns how much of it was taken: at least one byte where there is no error.
 func (c *Conn) Write(ctx context.Context, p []byte, timeout time.Duration) (int, error) {
-	return c.within(ctx, timeout, func() (int, error) { return c.stream.Write(p) })
+	return c.within(ctx, timeout, func() (int, error) {
+		if !c.Secure() {
+			return c.stream.Write(p)
+		}
+		if err := c.out.flush(); err != nil {
+			return 0, err
+		}
+		n, err := c.stream.Write(p[:min(len(p), maxSealed)])
+		if err == nil {
+			err = c.out.flush()
+		}
+		return n, err // where some of it was taken, the rest goes out later
+	})
 }
 
 // past is a deadline that is over.
@@ -119,7 +143,8 @@ func (c *Conn) handshake(call, bounded context.Context) *Error {
 	ctx, cancel := context.WithTimeout(bounded, c.tlsTimeout)
 	defer cancel()
 	_ = c.raw.SetDeadline(time.Time{})
-	secure := tls.Client(c.raw, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.host, RootCAs: c.roots})
+	out := &outbox{Conn: c.raw}
+	secure := tls.Client(out, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.host, RootCAs: c.roots})
 	if err := secure.HandshakeContext(ctx); err != nil {
 		c.Abort()
 		if call.Err() != nil {
@@ -127,23 +152,27 @@ func (c *Conn) handshake(call, bounded context.Context) *Error {
 		}
 		return &Error{Code: CodeTLS, Message: "TLS with " + c.host + " failed: " + tlsReason(err)}
 	}
-	c.stream = secure
+	out.begin()
+	c.stream, c.out = secure, out
 	return nil
 }
 
-// goodbye is how long Close may take.
-const goodbye = 100 * time.Millisecond
+// How long Close may take: to say goodbye, and to send what was not sent yet.
+const (
+	goodbye  = 100 * time.Millisecond
+	farewell = 5 * time.Second
+)
 
-// Close ends the connection and tells the peer of TLS, for which it waits a little. It may be called more than once.
-func (c *Conn) Close() {
-	if c.broken {
-		return
-	}
-	if c.Secure() {
-		// The alert can't be sent to a peer that does not read.
-		stop := time.AfterFunc(goodbye, func() { _ = c.raw.Close() })
-		_ = c.stream.Close()
-		stop.Stop()
+// Close ends the connection, after what was written has gone out and the peer of TLS has been told. It does not wait for
+// long, nor beyond ctx. It may be called more than once.
+func (c *Conn) Close(ctx context.Context) {
+	if c.Secure() && !c.broken {
+		wait := goodbye
+		if len(c.out.next()) > 0 {
+			wait = farewell
+		}
+		_ = c.stream.Close() // to the outbox, and the socket's own Close is put off
+		_, _ = c.within(ctx, wait, func() (int, error) { return 0, c.out.flush() })
 	}
 	c.Abort()
 }

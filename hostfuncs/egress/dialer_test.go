@@ -98,8 +98,8 @@ func TestDialer_Dial(t *testing.T) {
 	if n, err := c.Write(ctx, []byte("more"), patience); n != 4 || err != nil {
 		t.Errorf("after a time-out: %d, %v", n, err)
 	}
-	c.Close()
-	c.Close()
+	c.Close(context.Background())
+	c.Close(context.Background())
 	if _, err := c.Read(ctx, make([]byte, 1), patience); !errors.Is(err, ErrDisconnected) {
 		t.Errorf("got %v", err)
 	}
@@ -132,7 +132,7 @@ func TestConn_Ends(t *testing.T) {
 		if _, err := c.Read(context.Background(), make([]byte, 8), patience); err == nil {
 			t.Error("there is more after the end")
 		}
-		c.Close()
+		c.Close(context.Background())
 	}
 }
 
@@ -239,7 +239,7 @@ func TestDialer_Failures(t *testing.T) {
 	// With the guard's consent the same names lead there.
 	loopback := newDialer(t, func(c *DialerConfig, _ *TCPEntry) { c.Resolver = resolver }, hosts...)
 	for _, host := range []string{"127.0.0.1", "public.example", "alias.example"} {
-		dial(t, loopback, DialRequest{Address: host + ":" + port}).Close()
+		dial(t, loopback, DialRequest{Address: host + ":" + port}).Close(context.Background())
 	}
 	await(t, "the canary is reached", func() bool { return canary.accepted.Load() == 3 })
 	expectNone(t, loopback, DialRequest{Address: dead}, CodeConnect, "refused")
@@ -313,7 +313,7 @@ func TestConn_StartTLS(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 		}
-		c.Close()
+		c.Close(context.Background())
 	}
 
 	for name, tc := range map[string]struct {
@@ -357,5 +357,5 @@ func TestConn_StartTLS(t *testing.T) {
 	if !c.Secure() || !c.IsFor("Example.COM.") || c.IsFor("example.org") || c.IsFor("") {
 		t.Error("it is not example.com's")
 	}
-	c.Close()
+	c.Close(context.Background())
 }

@@ -14,13 +14,13 @@ import (
 //
 //   - The host is a name or an address literal (IPv6 in brackets), taken exactly; "*.example.com", every name below
 //     example.com but not example.com; or "*", any host.
-//   - The port is one number.
+//   - The port is one number, or "*", any port.
 //
 // The zero TCPRule matches nothing.
 type TCPRule struct {
 	kind hostKind
 	host string // for hostSuffix with its leading dot: ".example.com"
-	port uint16
+	port uint16 // 0: any
 }
 
 var (
@@ -42,11 +42,17 @@ func ParseTCPRule(s string) (TCPRule, error) {
 }
 
 func parseTCPRule(s string) (TCPRule, error) {
-	host, port, err := cutTCPPort(s)
+	var r TCPRule
+	host, anyPort := strings.CutSuffix(s, ":*")
+	var err error
+	if !anyPort {
+		host, r.port, err = cutTCPPort(s)
+	} else if strings.Contains(host, "/") {
+		err = errTCPScheme
+	}
 	if err != nil {
 		return TCPRule{}, err
 	}
-	r := TCPRule{port: port}
 	if r.kind, r.host, err = parseRuleHost(host); err != nil {
 		return TCPRule{}, err
 	}
@@ -66,11 +72,14 @@ func (r TCPRule) String() string {
 	default:
 		host = r.host
 	}
+	if r.port == 0 {
+		return net.JoinHostPort(host, "*")
+	}
 	return net.JoinHostPort(host, strconv.Itoa(int(r.port)))
 }
 
 func (r *TCPRule) matches(a *TCPAddress) bool {
-	if r.port != a.port {
+	if r.port != 0 && r.port != a.port {
 		return false
 	}
 	switch r.kind {

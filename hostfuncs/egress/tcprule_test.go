@@ -18,10 +18,15 @@ func TestParseTCPRule(t *testing.T) {
 		{"[2001:DB8::1]:1", "[2001:db8::1]:1", ""},
 		{"bücher.example:25", "xn--bcher-kva.example:25", ""},
 		{"a:65535", "a:65535", ""},
+		{"DB.example.com:*", "db.example.com:*", ""},
+		{"*:*", "*:*", ""},
+		{"[::1]:*", "[::1]:*", ""},
 		{"", "", "ends with a colon and the port"},
 		{"db.example.com", "", "ends with a colon and the port"},
 		{"db.example.com:", "", "ends with a colon and the port"},
-		{"db.example.com:*", "", "ends with a colon and the port"},
+		{"db.example.com:**", "", "ends with a colon and the port"},
+		{"tcp://db.example.com:*", "", "without a scheme"},
+		{"a:1:*", "", "letters, digits"},
 		{"db.example.com:0", "", "ends with a colon and the port"},
 		{"db.example.com:05432", "", "ends with a colon and the port"},
 		{"db.example.com:65536", "", "ends with a colon and the port"},
@@ -80,7 +85,7 @@ func TestTCPPolicy_Match(t *testing.T) {
 	p := NewTCPPolicy([]TCPEntry{
 		{Rules: tcpRules(t, "db.example.com:5432", "*.example.com:25")},
 		{Rules: tcpRules(t, "db.example.com:5432"), Addresses: addresses(t, "private"), RootCAs: own},
-		{Rules: tcpRules(t, "*:587", "10.1.2.3:22", "[::1]:22"), Addresses: addresses(t, "loopback")},
+		{Rules: tcpRules(t, "*:587", "10.1.2.3:*", "[::1]:22"), Addresses: addresses(t, "loopback")},
 	}, tcpRules(t, "db.example.com:5432", "*:25", "*:22", "mail.example.org:587"))
 	tests := []struct{ address, want, expectedErr string }{
 		{"db.example.com:5432", "private,public", ""},
@@ -137,7 +142,7 @@ func FuzzParseTCPRule(f *testing.F) {
 		if err != nil || again != r {
 			t.Fatalf("%q is %q, which is %+v, %v", rule, r, again, err)
 		}
-		if addressErr != nil || !r.matches(&a) {
+		if addressErr != nil || !r.matches(&a) || r.port == 0 {
 			return
 		}
 		text := r.String()

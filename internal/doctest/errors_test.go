@@ -120,6 +120,7 @@ func TestErrors(t *testing.T) {
 		"Requests and calls":          calls,
 		"Why a connector crashed":     crashes,
 		"HTTP requests of connectors": http,
+		"Connections":                 literals(t, "hostfuncs/egress/conn.go", true, lowerSnake),
 		"The connector http":          connector,
 		"The kits":                    kits,
 		"Management":                  management,

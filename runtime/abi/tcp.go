@@ -215,7 +215,7 @@ func (c *Call) closeConnection(ctx context.Context, h handle) hostfuncs.Errno {
 	o.conn = nil
 	c.held -= perConnection
 	done := sandbox.Waiting(ctx)
-	conn.Close()
+	conn.Close(sandbox.ContextOf(ctx))
 	done()
 	return hostfuncs.OK
 }

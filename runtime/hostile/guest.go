@@ -39,6 +39,10 @@ const (
 	hostCacheGet
 	hostCachePut
 	hostCacheDelete
+	hostTCPOpen
+	hostTCPRead
+	hostTCPWrite
+	hostTCPTLS
 	wasiProcExit
 	wasiPollOneoff
 	wasiFdWrite
@@ -79,6 +83,10 @@ var imports = []w.Import{
 	hostCacheGet:        function(native, "cache_get", "ii", "i"),
 	hostCachePut:        function(native, "cache_put", "iiiiI", "i"),
 	hostCacheDelete:     function(native, "cache_delete", "ii", "i"),
+	hostTCPOpen:         function(native, "tcp_open", "ii", "i"),
+	hostTCPRead:         function(native, "tcp_read", "iiiI", "i"),
+	hostTCPWrite:        function(native, "tcp_write", "iiiI", "i"),
+	hostTCPTLS:          function(native, "tcp_tls", "iii", "i"),
 	wasiProcExit:        function(wasi, "proc_exit", "i", ""),
 	wasiPollOneoff:      function(wasi, "poll_oneoff", "iiii", "i"),
 	wasiFdWrite:         function(wasi, "fd_write", "iiii", "i"),

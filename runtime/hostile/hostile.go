@@ -68,7 +68,7 @@ func Modules() []Module {
 	all := slices.Concat(
 		counts(), files(), structures(), foreign(), compilations(),
 		loops(), pyramids(), recursions(), bulk(), memories(), tables(),
-		pointers(), handles(), floods(), waits(), traps(), exits(), answers(), manifests(), names(),
+		pointers(), handles(), connections(), floods(), waits(), traps(), exits(), answers(), manifests(), names(),
 	)
 	slices.SortStableFunc(all, func(a, b Module) int {
 		if a.Phase != b.Phase {

@@ -1,0 +1,108 @@
+// Dialer is a connector for tests of connections: it sends mail, as connectors would, and leaves connections open, as
+// they should not.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/smtp"
+	"os"
+
+	sluice "sluice/guest-sdk/go"
+	"sluice/guest-sdk/go/netconn"
+	"sluice/guest-sdk/go/netsmtp"
+)
+
+type sendParams struct {
+	Address  string `sluice:"address,required"`
+	Implicit bool   `sluice:"implicit" desc:"TLS from the start, instead of STARTTLS"`
+	User     string `sluice:"user,required"`
+	Password string `sluice:"password,required,secret"`
+	From     string `sluice:"from,required"`
+	To       string `sluice:"to,required"`
+	Text     string `sluice:"text,required"`
+}
+
+// send sends one mail by net/smtp.
+func send(c *sluice.Call, p sendParams) (string, error) {
+	security := netsmtp.StartTLS
+	if p.Implicit {
+		security = netsmtp.TLS
+	}
+	host, _, err := net.SplitHostPort(p.Address)
+	if err != nil {
+		return "", err
+	}
+	client, err := netsmtp.Dial(context.Background(), netconn.Dialer{Call: c}, p.Address, "sluice.example", security)
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	if err := client.Auth(netsmtp.Auth(smtp.PlainAuth("", p.User, p.Password, host))); err != nil {
+		return "", sluice.Errorf("LoginFailed", 400, "The server refused the login.")
+	}
+	if err := client.Mail(p.From); err != nil {
+		return "", err
+	}
+	if err := client.Rcpt(p.To); err != nil {
+		return "", err
+	}
+	w, err := client.Data()
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.Write([]byte(p.Text)); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	return "sent", client.Quit()
+}
+
+type leaveParams struct {
+	Address string `sluice:"address,required"`
+	Count   int    `sluice:"count,required"`
+	How     string `sluice:"how,required"`
+}
+
+// leave opens connections and ends without closing them.
+func leave(c *sluice.Call, p leaveParams) (string, error) {
+	var last net.Conn
+	for range p.Count {
+		conn, err := netconn.Dialer{Call: c}.Dial("tcp", p.Address)
+		if err != nil {
+			return "", err
+		}
+		last = conn
+	}
+	switch p.How {
+	case "panic":
+		panic("left")
+	case "exit":
+		os.Exit(3)
+	case "read":
+		_, err := last.Read(make([]byte, 1))
+		return "", err
+	case "loop":
+		for i := 0; ; i++ {
+			if i < 0 {
+				fmt.Println(i)
+			}
+		}
+	}
+	return "left", nil
+}
+
+func init() {
+	sluice.Connector{
+		Name: "dialer", Version: "1.0.0", Description: "Opens connections.",
+		Capabilities: []sluice.Capability{sluice.TCP("sends mail by the servers that its parameters name", "*:*")},
+	}.Register(
+		sluice.Command("Send", "Sends a mail.", send),
+		sluice.Command("Leave", "Leaves connections open.", leave),
+	)
+}
+
+func main() {}
