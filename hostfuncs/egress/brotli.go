@@ -57,3 +57,25 @@ func (s *brotliSource) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// usualWindow is as large as windows are that no one chose on purpose. A larger one is only of use where the content is as
+// large; a decoder takes memory for it as soon as a stream of a few bytes says so.
+const usualWindow = 4 << 20
+
+// brotliWindow is the size that a stream's first byte gives its window, in bytes; 0 where the byte is none.
+//
+// See https://www.rfc-editor.org/rfc/rfc7932#section-9.1
+func brotliWindow(first byte) int {
+	low, high := first>>1&7, first>>4&7
+	switch {
+	case first&1 == 0:
+		return 1 << 16
+	case low != 0:
+		return 1 << (17 + low)
+	case high == 0:
+		return 1 << 17
+	case high == 1: // reserved
+		return 0
+	}
+	return 1 << (8 + high)
+}

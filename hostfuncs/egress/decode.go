@@ -73,8 +73,11 @@ func decodeBody(wire *boundedReader, layers []layer, limit int) ([]byte, error) 
 		if _, err := buffered.Peek(1); err == io.EOF && len(bounded) == 1 {
 			return nil, nil // no body at all, whatever its headers say
 		}
-		decoder, release, err := newDecoder(l, buffered)
+		decoder, release, err := newDecoder(l, buffered, limit)
 		if err != nil {
+			if err == errTooLarge {
+				return nil, err
+			}
 			return nil, decodeError(bounded)
 		}
 		defer release()
@@ -126,7 +129,7 @@ var (
 )
 
 // newDecoder returns a decoder over src, and what gives it back.
-func newDecoder(l layer, src *bufio.Reader) (io.Reader, func(), error) {
+func newDecoder(l layer, src *bufio.Reader, limit int) (io.Reader, func(), error) {
 	if l == layerGzip {
 		z := gzipReaders.Get().(*gzip.Reader)
 		release := func() { gzipReaders.Put(z) }
@@ -137,6 +140,9 @@ func newDecoder(l layer, src *bufio.Reader) (io.Reader, func(), error) {
 		return z, release, nil
 	}
 	if l == layerBrotli {
+		if head, err := src.Peek(1); err == nil && brotliWindow(head[0]) > max(limit, usualWindow) {
+			return nil, nil, errTooLarge
+		}
 		b := brotliReaders.Get().(*brotliReader)
 		b.reset(src)
 		return b, func() { brotliReaders.Put(b) }, nil

@@ -97,7 +97,8 @@ func TestClient_Decode(t *testing.T) {
 		{"bytes after brotli", []string{"br"}, append(bytes.Clone(br), "canary"...), nil, CodeDecode},
 		{"a byte after brotli", []string{"br"}, append(bytes.Clone(br), 0), nil, CodeDecode},
 		{"two brotli streams", []string{"br"}, append(bytes.Clone(br), br...), nil, CodeDecode},
-		{"no brotli", []string{"br"}, []byte("\xff\xff\xff\xff"), nil, CodeDecode},
+		{"no brotli", []string{"br"}, []byte("\x11\x11\x11\x11"), nil, CodeDecode},
+		{"no brotli but text", []string{"br"}, text, nil, CodeDecode},
 		{"the limit itself", []string{"gzip"}, pack(t, "gzip", full), full, ""},
 
 		{"no gzip", []string{"gzip"}, text, nil, CodeDecode},
@@ -213,5 +214,38 @@ func TestBrotli_CutOff(t *testing.T) {
 		if err != nil || !bytes.Equal(body, data) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestBrotli_Window: a stream cannot claim more memory for its window than its content may have.
+func TestBrotli_Window(t *testing.T) {
+	sizes := make(map[int]bool)
+	for bits := 10; bits <= 24; bits++ {
+		var b bytes.Buffer
+		w := brotli.NewWriterOptions(&b, brotli.WriterOptions{Quality: 5, LGWin: bits})
+		for range 3 { // in pieces, so that the writer cannot choose a smaller one
+			if _, err := w.Write([]byte("some text ")); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := brotliWindow(b.Bytes()[0]); got != 1<<bits {
+			t.Errorf("%d bits are read as %d bytes", bits, got)
+		}
+		sizes[brotliWindow(b.Bytes()[0])] = true
+		for _, limit := range []int{1 << 10, 8 << 20, 16 << 20} {
+			_, err := decodeBody(&boundedReader{src: bytes.NewReader(b.Bytes()), left: limit}, []layer{layerBrotli}, limit)
+			if want := 1<<bits > max(limit, usualWindow); want != (err == errTooLarge) || err != nil && !want {
+				t.Errorf("%d bits, limit %d: %v", bits, limit, err)
+			}
+		}
+	}
+	if len(sizes) < 10 {
+		t.Errorf("%v", sizes)
 	}
 }
