@@ -91,7 +91,7 @@ func policyOf(c runtime.Connector) (*egress.Policy, error) {
 	dev.Addresses = []string{"private", "loopback"}
 	var granted []egress.Entry
 	for _, g := range []runtime.Grant{c.Grant, dev} {
-		rules, err := parseAll(g.HTTP, egress.ParseRule)
+		rules, err := parseAll(g.HTTP, egress.ParseGrantRule)
 		if err != nil {
 			return nil, err
 		}

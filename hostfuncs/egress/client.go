@@ -76,6 +76,9 @@ type Request struct {
 	Headers [][2]string
 	// Body is sent where it is not empty. It may be lent memory: it is not read after Do has returned.
 	Body []byte
+	// Confined says that it holds what is for its origin alone, such as a secret: where it is redirected to another one,
+	// no header of it goes along, and a body never does.
+	Confined bool
 	// Timeout bounds all of it, until the body has been read. Default [DefaultTimeout].
 	Timeout time.Duration
 }
@@ -161,7 +164,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
 	if !validMethod(r.Method) {
 		return nil, invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
 	}
-	e := &exchange{client: c, call: ctx, method: r.Method, body: lentBody{data: r.Body}}
+	e := &exchange{client: c, call: ctx, method: r.Method, confined: r.Confined, body: lentBody{data: r.Body}}
 	var err error
 	if e.url, err = ParseURL(r.URL); err != nil {
 		return nil, invalid(FieldURL, err.Error())
@@ -228,6 +231,7 @@ type exchange struct {
 	call      context.Context // ends the call
 	timeout   time.Duration   // what the request had at its start, all attempts together
 	method    string
+	confined  bool
 	url       URL
 	header    http.Header // not changed once it is made: earlier attempts may still be writing it
 	target    url.URL     // url as net/http takes it

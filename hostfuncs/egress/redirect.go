@@ -43,6 +43,9 @@ func (e *exchange) follow(ctx context.Context, body []byte) (*Response, *Error) 
 		if !resends(response.Status) {
 			body = nil
 		}
+		if e.confined && len(body) > 0 && next.url.Origin() != e.url.Origin() {
+			return nil, &Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", e.url.host, next.url.Origin())}
+		}
 		next.body.data = body
 		e = next
 	}
@@ -101,7 +104,7 @@ func (e *exchange) redirectedHeader(next *exchange, withBody bool) http.Header {
 	crossing := next.url.Origin() != e.url.Origin()
 	header := make(http.Header, len(e.header))
 	for name, values := range e.header {
-		if !crossing || safelisted[name] {
+		if !crossing || safelisted[name] && !e.confined {
 			header[name] = values
 		}
 	}

@@ -201,3 +201,36 @@ func TestClient_Redirects_Method(t *testing.T) {
 		t.Error(failure)
 	}
 }
+
+// TestClient_Redirects_Confined: nothing of a request that holds a secret goes to another origin, in whatever part it is.
+func TestClient_Redirects_Confined(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		status int
+		body   string
+		code   Code
+	}{
+		{"GET", 302, "", ""}, {"GET", 307, "", ""}, {"POST", 303, "canary", ""}, {"POST", 307, "canary", CodeRedirect}, {"PUT", 308, "canary", CodeRedirect},
+	} {
+		other := newRecorder(t, failing(0, 0))
+		first := newRecorder(t, redirecting(tt.status, other.URL+"/there"))
+		c := newClient(t, func(c *Config) { c.Redirects = 5 })
+		request := &Request{Method: tt.method, URL: first.URL + "/start?key=canary", Body: []byte(tt.body), Confined: true, Headers: [][2]string{
+			{"authorization", "canary"}, {"user-agent", "canary"}, {"accept", "canary"}, {"content-type", "canary/x"}, {"accept-language", "canary"}, {"content-language", "canary"},
+		}}
+		if tt.code != "" {
+			expectCode(t, c, request, tt.code)
+		} else if r, err := c.Do(context.Background(), request); err != nil || r.Status != 200 {
+			t.Errorf("%s %d: %v %v", tt.method, tt.status, r, err)
+		}
+		got := fmt.Sprint(other.requests())
+		if strings.Contains(got, "canary") || (tt.code == "") != (len(other.requests()) == 1) {
+			t.Errorf("%s %d: %s", tt.method, tt.status, got)
+		}
+		within := newRecorder(t, redirecting(tt.status, "/end"))
+		request.URL = within.URL + "/start"
+		if r, err := c.Do(context.Background(), request); err != nil || r.Status != 200 || within.requests()[1].header.Get("Authorization") != "canary" {
+			t.Errorf("%s %d within the origin: %v %v", tt.method, tt.status, r, err)
+		}
+	}
+}

@@ -35,6 +35,7 @@ func (c *Call) Put(r *egress.Request) (*Masker, *egress.Error) {
 		if failure := p.all(&next); failure != nil {
 			return nil, failure
 		}
+		next.Confined = p.count > 0
 		*r = next
 	}
 	return NewMasker(c.masked(u.Origin())), nil

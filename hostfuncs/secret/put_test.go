@@ -37,6 +37,9 @@ func TestCall_Put(t *testing.T) {
 	if err := json.Unmarshal(r.Body, &sent); err != nil || sent.Token != value || sent.N != 1 {
 		t.Errorf("the body is %s (%v)", r.Body, err)
 	}
+	if !r.Confined {
+		t.Error("a redirect may take the request to another origin")
+	}
 	if headers[1][1] != "Bearer "+ref || string(lent) != body {
 		t.Error("what was lent was changed")
 	}
