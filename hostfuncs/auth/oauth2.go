@@ -134,7 +134,7 @@ type roundTripper struct{ doer Doer }
 const maxTokenRequest = 64 << 10
 
 func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	out := egress.Request{Method: r.Method, URL: r.URL.String(), Timeout: tokenTimeout}
+	out := egress.Request{Method: r.Method, URL: r.URL.String(), Timeout: tokenTimeout, Confined: true}
 	for name, values := range r.Header {
 		for _, value := range values {
 			out.Headers = append(out.Headers, [2]string{name, value})
