@@ -2,9 +2,11 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 	"sluice/runtime/manifest"
 )
 
@@ -33,9 +35,12 @@ type Requested struct {
 	Add string `json:"add,omitempty"`
 }
 
-// checks say for each capability what of a request a connector with these entries may have.
-var checks = map[string]func(r *Runtime, entries []egress.Entry, c manifest.Capability) []Requested{
-	"http": (*Runtime).checkHTTP,
+// comparisons say for each capability what of a request a connector with this grant may have.
+var comparisons = map[string]func(r *Runtime, g Grant, c manifest.Capability) []Requested{
+	manifest.CapabilityHTTP:   (*Runtime).compareHTTP,
+	manifest.CapabilityTCP:    (*Runtime).compareTCP,
+	manifest.CapabilitySecret: (*Runtime).compareSecrets,
+	manifest.CapabilityCache:  (*Runtime).compareCache,
 }
 
 // requestedBy is what a connector asks for.
@@ -50,11 +55,10 @@ func RequestedUnder(m *manifest.Manifest, g Grant) []Requested {
 }
 
 func (r *Runtime) requestedOf(m *manifest.Manifest, g Grant) []Requested {
-	entries := r.entries(g)
 	out := []Requested{}
 	for _, capability := range m.Capabilities {
-		if check, ok := checks[capability.Name]; ok {
-			out = append(out, check(r, entries, capability)...)
+		if compare, ok := comparisons[capability.Name]; ok {
+			out = append(out, compare(r, g, capability)...)
 			continue
 		}
 		out = append(out, Requested{Capability: capability.Name, Reason: capability.Reason, State: GrantedNot})
@@ -62,59 +66,121 @@ func (r *Runtime) requestedOf(m *manifest.Manifest, g Grant) []Requested {
 	return out
 }
 
-func (r *Runtime) checkHTTP(entries []egress.Entry, c manifest.Capability) []Requested {
+func (r *Runtime) compareHTTP(g Grant, c manifest.Capability) []Requested {
+	var granted []grantedRules[egress.Rule]
+	for _, e := range r.entries(g) {
+		granted = append(granted, grantedRules[egress.Rule]{e.Rules, e.Addresses})
+	}
+	return compareRules(r, "http", c, egress.ParseRule, granted)
+}
+
+func (r *Runtime) compareTCP(g Grant, c manifest.Capability) []Requested {
+	var granted []grantedRules[egress.TCPRule]
+	e := grantedRules[egress.TCPRule]{}
+	for _, s := range g.TCP { // whoever made it a connector's has seen every error
+		if rule, err := egress.ParseTCPRule(s); err == nil {
+			e.rules = append(e.rules, rule)
+		}
+	}
+	if http, err := g.entry(); err == nil {
+		e.addresses = http.Addresses
+	}
+	if len(e.rules) > 0 {
+		granted = append(granted, e)
+	}
+	if r.config.Dev { // which opens what is asked for
+		dev, err := devGrant.entry()
+		for _, host := range c.Hosts {
+			if rule, ruleErr := egress.ParseTCPRule(host); err == nil && ruleErr == nil {
+				granted = append(granted, grantedRules[egress.TCPRule]{[]egress.TCPRule{rule}, dev.Addresses})
+			}
+		}
+	}
+	return compareRules(r, "tcp", c, egress.ParseTCPRule, granted)
+}
+
+func (r *Runtime) compareSecrets(g Grant, c manifest.Capability) []Requested {
 	var out []Requested
-	for _, host := range c.Hosts {
-		item := Requested{Capability: c.Name, Reason: c.Reason, Item: host, State: GrantedNot}
-		rule, err := egress.ParseRule(host)
-		if err == nil { // prepare has seen every error
-			item.Item = rule.String()
-			r.checkRule(entries, rule, &item)
+	for _, name := range c.Secrets {
+		item := Requested{Capability: c.Name, Reason: c.Reason, Item: name, State: GrantedNot, Add: fmt.Sprintf("%q in secrets", name)}
+		if slices.ContainsFunc(g.Secrets, func(s secret.Grant) bool { return s.Name == name }) {
+			item.State, item.Add = GrantedFully, ""
 		}
 		out = append(out, item)
 	}
 	return out
 }
 
-// checkRule fills in what of a rule is granted. What several rules grant only together counts as a part.
-func (r *Runtime) checkRule(entries []egress.Entry, rule egress.Rule, item *Requested) {
-	for _, e := range entries {
-		if needs, ok := rule.Permits(r.guard, e.Addresses); !ok {
-			item.Add = fmt.Sprintf("%q in addresses", needs)
-			continue
+func (r *Runtime) compareCache(g Grant, c manifest.Capability) []Requested {
+	item := Requested{Capability: c.Name, Reason: c.Reason, State: GrantedNot, Add: "a size in cache"}
+	if g.Cache > 0 {
+		item.State, item.Add = GrantedFully, ""
+	}
+	return []Requested{item}
+}
+
+// rule is a rule of requests or of connections.
+type rule[R any] interface {
+	comparable
+	fmt.Stringer
+	Intersect(R) (R, bool)
+	Permits(*egress.Guard, []egress.Address) (needs string, ok bool)
+}
+
+// grantedRules are rules with the addresses that their hosts may stand for.
+type grantedRules[R rule[R]] struct {
+	rules     []R
+	addresses []egress.Address
+}
+
+// compareRules holds the hosts of a capability against rules, which the member of a grant has.
+func compareRules[R rule[R]](r *Runtime, member string, c manifest.Capability, parse func(string) (R, error), granted []grantedRules[R]) []Requested {
+	var out []Requested
+	for _, host := range c.Hosts {
+		item := Requested{Capability: c.Name, Reason: c.Reason, Item: host, State: GrantedNot}
+		asked, err := parse(host)
+		if err == nil { // prepare has seen every error
+			item.Item = asked.String()
+			compareRule(r.guard, member, granted, asked, &item)
 		}
-		for _, granted := range e.Rules {
-			both, ok := granted.Intersect(rule)
+		out = append(out, item)
+	}
+	return out
+}
+
+// compareRule fills in what of a rule is granted. What several rules grant only together counts as a part.
+func compareRule[R rule[R]](guard *egress.Guard, member string, granted []grantedRules[R], asked R, item *Requested) {
+	needs, covered := "", false // an address that is lacking, and whether all else is there
+	for _, e := range granted {
+		lacks, open := asked.Permits(guard, e.addresses)
+		if !open {
+			needs = lacks
+		}
+		for _, g := range e.rules {
+			both, ok := g.Intersect(asked)
 			switch {
 			case !ok:
-			case both == rule:
+			case both == asked && open:
 				item.State, item.Granted, item.Add = GrantedFully, nil, ""
 				return
-			default:
+			case both == asked:
+				covered = true
+			case open:
 				item.State, item.Granted = GrantedPartly, append(item.Granted, both.String())
 			}
 		}
 	}
-	if item.State == GrantedNot || item.Add == "" {
-		add := fmt.Sprintf("%q in http", item.Item)
-		if item.Add != "" && !coveredByAny(entries, rule) {
-			add += " and " + item.Add
-		} else if item.Add != "" {
-			add = item.Add
-		}
-		item.Add = add
+	if needs == "" && len(granted) == 0 { // the grant has no rules at all, but may have addresses later
+		needs, _ = asked.Permits(guard, nil)
 	}
-}
-
-func coveredByAny(entries []egress.Entry, rule egress.Rule) bool {
-	for _, e := range entries {
-		for _, granted := range e.Rules {
-			if granted.Covers(rule) {
-				return true
-			}
-		}
+	lacks := []string{}
+	if !covered {
+		lacks = append(lacks, fmt.Sprintf("%q in %s", item.Item, member))
 	}
-	return false
+	if needs != "" {
+		lacks = append(lacks, fmt.Sprintf("%q in addresses", needs))
+	}
+	item.Add = strings.Join(lacks, " and ")
 }
 
 // Missing says in a line each what a connector asks for and is not granted.

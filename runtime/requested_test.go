@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/hostfuncs/secret"
 	"sluice/runtime/manifest"
 )
 
@@ -35,6 +36,28 @@ func TestRequestedUnder(t *testing.T) {
 		got[0].Capability, got[0].Reason, got[0].Item = "", "", ""
 		if !reflect.DeepEqual(got[0], tc.want) {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got[0], tc.want)
+		}
+	}
+	all := &manifest.Manifest{Capabilities: []manifest.Capability{
+		{Name: "tcp", Reason: "x", Hosts: []string{"db.example.com:5432", "*.example.com:25", "10.1.2.3:25"}},
+		{Name: "secret", Reason: "x", Secrets: []string{"token", "other"}},
+		{Name: "cache", Reason: "x"},
+	}}
+	for _, tc := range []struct {
+		grant Grant
+		want  string
+	}{
+		{Grant{}, `missing "db.example.com:5432" in tcp|missing "*.example.com:25" in tcp|missing "10.1.2.3:25" in tcp and "private" in addresses|` +
+			`missing "token" in secrets|missing "other" in secrets|missing a size in cache`},
+		{Grant{TCP: []string{"*:5432", "mail.example.com:25", "10.1.2.3:25"}, Secrets: []secret.Grant{{Name: "token"}}, Cache: 1 << 20},
+			`granted |partly "*.example.com:25" in tcp|missing "private" in addresses|granted |missing "other" in secrets|granted `},
+	} {
+		var got []string
+		for _, q := range RequestedUnder(all, tc.grant) {
+			got = append(got, string(q.State)+" "+q.Add)
+		}
+		if strings.Join(got, "|") != tc.want {
+			t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), tc.want)
 		}
 	}
 	unknown := RequestedUnder(&manifest.Manifest{Capabilities: []manifest.Capability{{Name: "telepathy", Reason: "to know"}}}, Grant{HTTP: []string{"https://*"}})

@@ -23,6 +23,9 @@ import (
 var grantFlags = []struct{ member, doc string }{
 	{"http", "rule of where requests may go; repeat it for more"},
 	{"addresses", "what the rules' hosts may stand for: public, private, loopback, a network or an address; repeat it for more"},
+	{"tcp", "rule of where connections may go, host:port; repeat it for more"},
+	{"secrets", "name of a secret that the connector may use; repeat it for more"},
+	{"cache", "how much it may keep from call to call, such as 1MiB"},
 	{"memory", "how large the guest's memory may grow, such as 256MiB"},
 	{"response", "how large a response may be"},
 	{"deadline", "how long a call may take, such as 40s"},
@@ -45,9 +48,10 @@ func newGrant() *cobra.Command {
 	}
 	g := &grantCommand{cmd: cmd, client: clientFlags(cmd)}
 	for _, f := range grantFlags {
-		if f.member == "http" || f.member == "addresses" {
+		switch f.member {
+		case "http", "addresses", "tcp", "secrets":
 			cmd.Flags().StringArray(f.member, nil, f.doc)
-		} else {
+		default:
 			cmd.Flags().String(f.member, "", f.doc)
 		}
 	}

@@ -66,10 +66,27 @@ func coversPath(r, o Rule) bool { return r.matchesPath(o.path, true) }
 // Permits says whether a request may connect to the address that the rule names, where it names one and not a host whose
 // address is known only when it is looked up. Otherwise it returns true.
 func (r Rule) Permits(g *Guard, addresses []Address) (needs string, ok bool) {
-	if r.kind != hostExact {
+	return permits(r.kind, r.host, g, addresses)
+}
+
+// Intersect is [Rule.Intersect] for rules of connections.
+func (r TCPRule) Intersect(o TCPRule) (TCPRule, bool) {
+	both, ok := r.asRule().Intersect(o.asRule())
+	return TCPRule{kind: both.kind, host: both.host, port: both.port}, ok
+}
+
+func (r TCPRule) asRule() Rule { return Rule{kind: r.kind, host: r.host, port: r.port} }
+
+// Permits is [Rule.Permits] for rules of connections.
+func (r TCPRule) Permits(g *Guard, addresses []Address) (needs string, ok bool) {
+	return permits(r.kind, r.host, g, addresses)
+}
+
+func permits(kind hostKind, host string, g *Guard, addresses []Address) (needs string, ok bool) {
+	if kind != hostExact {
 		return "", true
 	}
-	_, literal, err := normaliseHost(bracketed(r.host))
+	_, literal, err := normaliseHost(bracketed(host))
 	if err != nil || !literal.IsValid() {
 		return "", true
 	}

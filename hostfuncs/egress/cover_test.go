@@ -108,3 +108,33 @@ func TestRule_Permits(t *testing.T) {
 		}
 	}
 }
+
+func TestTCPRule_Intersect(t *testing.T) {
+	for _, tc := range []struct{ a, b, want string }{
+		{"db.example.com:5432", "db.example.com:5432", "db.example.com:5432"},
+		{"db.example.com:5432", "db.example.com:5433", ""},
+		{"*:25", "mail.example.com:25", "mail.example.com:25"},
+		{"*.example.com:25", "mail.example.com:25", "mail.example.com:25"},
+		{"*.example.com:25", "example.com:25", ""},
+		{"[fd12::5]:25", "*:25", "[fd12::5]:25"},
+	} {
+		a, errA := ParseTCPRule(tc.a)
+		b, errB := ParseTCPRule(tc.b)
+		if errA != nil || errB != nil {
+			t.Fatal(errA, errB)
+		}
+		for range 2 {
+			if both, ok := a.Intersect(b); ok != (tc.want != "") || ok && both.String() != tc.want {
+				t.Errorf("%s and %s: got %s, %t; want %q", a, b, both, ok, tc.want)
+			}
+			a, b = b, a
+		}
+	}
+	private, err := ParseTCPRule("10.1.2.3:25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if needs, ok := private.Permits(NewGuard(), nil); ok || needs != "private" {
+		t.Errorf("got %q, %t", needs, ok)
+	}
+}
