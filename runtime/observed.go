@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +21,7 @@ type Observed struct {
 	// Origin is the rule that covers the requests: scheme://host, with the port where it is not the scheme's own.
 	Origin string `json:"origin"`
 	Method string `json:"method"`
-	// Address is the class of the addresses that were connected to: public, private or loopback.
+	// Address is the class of the addresses that were connected to: public, private or loopback; "" behind an egress proxy.
 	Address string `json:"address"`
 	// NoRule says that no rule of the grant covers the requests, NoAddress that the grant does not open the addresses.
 	NoRule    bool `json:"rule_missing"`
@@ -246,8 +248,8 @@ func (r *Runtime) storeObserved(ctx context.Context, c *connector) error {
 	return err
 }
 
-// SmallestGrant is g with as much more as what was observed needs, and no more than that: a rule for each origin, and the
-// classes of addresses.
+// SmallestGrant is g with as much more as what was observed needs, and no more than that: a rule for each origin with the
+// methods that were seen, and the classes of addresses.
 func SmallestGrant(g Grant, observed []Observed) Grant {
 	g.HTTP, g.Addresses = slices.Clone(g.HTTP), slices.Clone(g.Addresses)
 	classes := g.Addresses
@@ -260,12 +262,18 @@ func SmallestGrant(g Grant, observed []Observed) Grant {
 		}
 		return append(list, s)
 	}
+	methods := make(map[string][]string) // by origin
 	for _, o := range observed {
 		if o.NoRule {
-			g.HTTP = add(g.HTTP, o.Origin)
+			methods[o.Origin] = add(methods[o.Origin], o.Method)
 		}
 		if _, err := egress.ParseAddress(o.Address); err == nil && (o.NoAddress || len(g.Addresses) == 0) { // without any, public addresses are open
 			classes = add(classes, o.Address)
+		}
+	}
+	for _, origin := range slices.Sorted(maps.Keys(methods)) {
+		if rule, err := egress.ParseGrantRule(strings.Join(methods[origin], ",") + " " + origin); err == nil { // as it was sent
+			g.HTTP = append(g.HTTP, rule.String())
 		}
 	}
 	if len(classes) != 1 || classes[0] != "public" {

@@ -65,7 +65,7 @@ func TestObserved(t *testing.T) {
 		t.Fatal(err)
 	}
 	smallest := SmallestGrant(Grant{}, observed)
-	if !reflect.DeepEqual(smallest, Grant{HTTP: []string{s.URL}, Addresses: []string{"loopback"}}) {
+	if !reflect.DeepEqual(smallest, Grant{HTTP: []string{"GET " + s.URL}, Addresses: []string{"loopback"}}) {
 		t.Errorf("got %+v", smallest)
 	}
 	// Under it all that was observed is allowed, and nothing else; the recording begins anew.
@@ -154,16 +154,19 @@ func TestSmallestGrant(t *testing.T) {
 		want     Grant
 	}{
 		{"nothing", Grant{Memory: 1}, nil, Grant{Memory: 1}},
-		{"public", Grant{}, []Observed{{Origin: "https://a", Address: "public", NoRule: true}}, Grant{HTTP: []string{"https://a"}}},
-		{"private only", Grant{}, []Observed{{Origin: "https://a", Address: "private", NoRule: true, NoAddress: true}}, Grant{HTTP: []string{"https://a"}, Addresses: []string{"private"}}},
+		{"public", Grant{}, []Observed{{Origin: "https://a", Method: "GET", Address: "public", NoRule: true}}, Grant{HTTP: []string{"GET https://a"}}},
+		{"private only", Grant{}, []Observed{{Origin: "https://a", Method: "GET", Address: "private", NoRule: true, NoAddress: true}}, Grant{HTTP: []string{"GET https://a"}, Addresses: []string{"private"}}},
 		{"both", Grant{}, []Observed{
-			{Origin: "https://a", Address: "private", NoRule: true, NoAddress: true}, {Origin: "https://b", Address: "public", NoRule: true},
+			{Origin: "https://a", Method: "GET", Address: "private", NoRule: true, NoAddress: true}, {Origin: "https://b", Method: "GET", Address: "public", NoRule: true},
 			{Origin: "https://b", Method: "POST", Address: "public", NoRule: true},
-		}, Grant{HTTP: []string{"https://a", "https://b"}, Addresses: []string{"private", "public"}}},
+		}, Grant{HTTP: []string{"GET https://a", "GET,POST https://b"}, Addresses: []string{"private", "public"}}},
 		{"an address for a rule that is there", Grant{HTTP: []string{"https://a"}}, []Observed{{Origin: "https://a", Address: "private", NoAddress: true}},
 			Grant{HTTP: []string{"https://a"}, Addresses: []string{"public", "private"}}},
+		{"another method of a rule that is there", Grant{HTTP: []string{"GET https://a"}}, []Observed{{Origin: "https://a", Method: "POST", Address: "public", NoRule: true}},
+			Grant{HTTP: []string{"GET https://a", "POST https://a"}}},
+		{"behind a proxy", Grant{}, []Observed{{Origin: "https://a", Method: "GET", NoRule: true}}, Grant{HTTP: []string{"GET https://a"}}},
 		{"a rule within a network that is open", Grant{HTTP: []string{"https://a"}, Addresses: []string{"10.0.0.0/8"}},
-			[]Observed{{Origin: "https://b", Address: "private", NoRule: true}}, Grant{HTTP: []string{"https://a", "https://b"}, Addresses: []string{"10.0.0.0/8"}}},
+			[]Observed{{Origin: "https://b", Method: "PUT", Address: "private", NoRule: true}}, Grant{HTTP: []string{"https://a", "PUT https://b"}, Addresses: []string{"10.0.0.0/8"}}},
 	} {
 		before := fmt.Sprint(tc.grant)
 		if got := SmallestGrant(tc.grant, tc.observed); !reflect.DeepEqual(got, tc.want) || fmt.Sprint(tc.grant) != before {

@@ -24,9 +24,12 @@ func TestRule_Intersect(t *testing.T) {
 		{"https://*.example.com/v1", "https://a.example.com", "https://a.example.com/v1"},
 		{"http://[fd12::5]:8080", "http://*", "http://[fd12::5]:8080"},
 		{"http://10.1.2.3", "http://*.2.3", ""},
+		{"GET,HEAD https://*", "https://a.example", "GET,HEAD https://a.example"},
+		{"GET,HEAD https://*", "POST,GET https://a.example", "GET https://a.example"},
+		{"GET https://a.example", "POST https://a.example", ""},
 	} {
-		a, errA := ParseRule(tc.a)
-		b, errB := ParseRule(tc.b)
+		a, errA := ParseGrantRule(tc.a)
+		b, errB := ParseGrantRule(tc.b)
 		if errA != nil || errB != nil {
 			if tc.want != "" {
 				t.Errorf("%s, %s: %v, %v", tc.a, tc.b, errA, errB)

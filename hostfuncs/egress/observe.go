@@ -25,7 +25,8 @@ type Observation struct {
 	Method string
 	// NoRule says that no rule covers the request, NoAddress that the address is not open to it.
 	NoRule, NoAddress bool
-	// Address is the class that the address belongs to, as a grant names it: public, private or loopback.
+	// Address is the class that the address belongs to, as a grant names it: public, private or loopback; "" where an egress
+	// proxy was connected to, and what it reaches is not seen.
 	Address string
 }
 
@@ -49,9 +50,15 @@ func (o *Observe) begin(u *URL, method string) *observing {
 }
 
 // connected looks at the connection that the request got; a retry may get another.
-func (w *observing) connected(g *Guard, conn net.Conn) {
+func (w *observing) connected(g *Guard, conn net.Conn, proxied bool) {
 	remote, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil || w.recorded {
+		return
+	}
+	if proxied {
+		if w.recorded = w.rule != nil; w.recorded {
+			w.observe.Record(Observation{Origin: w.url.Origin(), Method: w.method, NoRule: true})
+		}
 		return
 	}
 	addr := remote.Addr().Unmap().WithZone("")
@@ -78,7 +85,7 @@ func (e *exchange) observe(method string) {
 	w := o.begin(&e.url, method)
 	next := e.trace.GotConn
 	e.trace.GotConn = func(info httptrace.GotConnInfo) {
-		w.connected(e.client.config.Guard, info.Conn)
+		w.connected(e.client.config.Guard, info.Conn, e.client.config.Proxy.isSet())
 		next(info)
 	}
 }

@@ -73,7 +73,7 @@ func TestObserve(t *testing.T) {
 	a := s.Send("GET", "/admin/v1/connectors/http/observed", s.Operator(), "")
 	info := decode[server.ObservedInfo](t, a.Body)
 	if !info.Observing || len(info.Observed) != 1 || info.Observed[0].Origin != s.URL || info.Observed[0].Address != "loopback" || info.NotRecorded != 0 ||
-		string(info.Grant) != `{"http":["`+s.URL+`"],"addresses":["loopback"]}` || strings.Contains(string(a.Body), "hunter2") {
+		string(info.Grant) != `{"http":[{"methods":["GET"],"rule":"`+s.URL+`"}],"addresses":["loopback"]}` || strings.Contains(string(a.Body), "hunter2") {
 		t.Errorf("got %s", a)
 	}
 }
