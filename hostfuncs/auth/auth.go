@@ -142,8 +142,11 @@ func (c *Client) Do(ctx context.Context, r *egress.Request) (*egress.Response, *
 	return c.send(ctx, signed, value)
 }
 
-// send sends a request that has a credential in it.
+// send sends a request that is the client's own and has a credential in it.
 func (c *Client) send(ctx context.Context, r *egress.Request, credential string) (*egress.Response, *egress.Error) {
+	r.Confined = true
+	// An encoding that only the guest reads would hide what the service repeats.
+	r.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool { return strings.EqualFold(h[0], "Accept-Encoding") })
 	response, failure := c.config.Next.Do(ctx, r)
 	secret.NewMasker([]string{credential}).Response(response)
 	return response, failure

@@ -38,7 +38,8 @@ func signV4(ctx context.Context, e *Entry, r *egress.Request, secret string, now
 	if err := v4.NewSigner(plain).SignHTTP(ctx, credentials, request, payload, e.Service, e.Region, now); err != nil {
 		return nil, refused("the request can't be signed for AWS")
 	}
-	out := r
+	copied := *r
+	out := &copied
 	for name := range signatures {
 		if value := request.Header.Get(name); value != "" {
 			out = with(out, name, value)
