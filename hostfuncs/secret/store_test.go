@@ -7,7 +7,10 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+
+	"sluice/hostfuncs/egress"
 )
 
 func openStore(t testing.TB, r *records, key *Key) *Store {
@@ -158,4 +161,32 @@ func TestParseKey(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+// Values are read while others are set and removed.
+func TestStore_Concurrent(t *testing.T) {
+	ctx := context.Background()
+	s := openStore(t, &records{all: map[string][]byte{}}, &Key{1})
+	set := newSet(t, map[string]Definition{"a": {From: "store", Origins: []string{"api.example"}}}, s)
+	access := set.Access("weather", []string{"a"}, []Grant{{Name: "a"}})
+	if err := s.Set(ctx, "a", "hunter22"); err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	for n := range 4 {
+		wait.Go(func() {
+			other := "b" + string(rune('0'+n))
+			for range 100 {
+				c := &Call{Access: access}
+				r := &egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"x", reference(t, c, "a")}}}
+				if _, failure := c.Put(r); failure != nil || r.Headers[0][1] != "hunter22" {
+					t.Errorf("got %q, %v", r.Headers, failure)
+				}
+				if err := errors.Join(s.Set(ctx, other, "value"), s.Remove(ctx, other)); err != nil || len(set.List()) < 1 {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
