@@ -112,7 +112,12 @@ func TestMasker_Hostile(t *testing.T) {
 func TestCall_Masked(t *testing.T) {
 	set := newSet(t, map[string]Definition{"a": everywhere, "gone": {From: "env:GONE", Origins: []string{"api.example"}}}, nil)
 	c := &Call{Access: set.Access("weather", []string{"a", "gone"}, []Grant{{Name: "a"}, {Name: "gone"}})}
-	m, failure := c.Put(&egress.Request{Method: "GET", URL: "https://api.example/"})
+	r := &egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"accept-encoding", "br"}, {"x", "1"}}}
+	headers := r.Headers
+	m, failure := c.Put(r)
+	if !reflect.DeepEqual(r.Headers, [][2]string{{"x", "1"}}) || headers[0][1] != "br" {
+		t.Errorf("the request asks for an encoding in which nothing is found: %q", r.Headers)
+	}
 	if failure != nil || m.Text("x"+value) != "x"+Mask {
 		t.Errorf("toward the bound origin: %v", failure)
 	}

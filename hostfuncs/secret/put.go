@@ -38,7 +38,21 @@ func (c *Call) Put(r *egress.Request) (*Masker, *egress.Error) {
 		next.Confined = p.count > 0
 		*r = next
 	}
-	return NewMasker(c.masked(u.Origin())), nil
+	m := NewMasker(c.masked(u.Origin()))
+	if m != nil {
+		r.Headers = withoutEncodings(r.Headers)
+	}
+	return m, nil
+}
+
+// withoutEncodings leaves it to the host which encodings of the response it asks for: in one that it does not decode,
+// nothing can be found.
+func withoutEncodings(headers [][2]string) [][2]string {
+	is := func(h [2]string) bool { return strings.EqualFold(h[0], "Accept-Encoding") }
+	if !slices.ContainsFunc(headers, is) {
+		return headers
+	}
+	return slices.DeleteFunc(slices.Clone(headers), is)
 }
 
 // masked are the values that a response of this origin must not hold: those that the call has used, and those bound to
