@@ -84,11 +84,11 @@ type Request struct {
 // workflow engine whether to try again:
 //
 //	400  invalid_request
-//	403  egress_denied, secret_denied
+//	403  egress_denied, secret_denied, auth_refused
 //	413  request_too_large, response_too_large
 //	422  redirect
 //	500  dns, connect, tls, closed, incomplete, protocol, decode
-//	503  overloaded, circuit_open, secret_unavailable
+//	503  overloaded, circuit_open, secret_unavailable, auth_unavailable
 //	504  connect_timeout, timeout
 func (c *Call) HTTP(r Request) (*Response, error) {
 	if r.Timeout < 0 {

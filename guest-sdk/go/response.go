@@ -204,13 +204,13 @@ func statusOf(code string) int {
 	switch code {
 	case "invalid_request":
 		return 400
-	case "egress_denied", "secret_denied":
+	case "egress_denied", "secret_denied", "auth_refused":
 		return 403
 	case "response_too_large":
 		return 413
 	case "redirect":
 		return 422
-	case "overloaded", "circuit_open", "secret_unavailable":
+	case "overloaded", "circuit_open", "secret_unavailable", "auth_unavailable":
 		return 503
 	case "connect_timeout", "timeout":
 		return 504

@@ -350,6 +350,8 @@ func TestCall_HTTP_Errors(t *testing.T) {
 		{"circuit open", good, fail("circuit_open"), "circuit_open", 503},
 		{"redirect", good, fail("redirect"), "redirect", 422},
 		{"tls", good, fail("tls"), "tls", 500},
+		{"no credential", good, fail("auth_refused"), "auth_refused", 403},
+		{"no token service", good, fail("auth_unavailable"), "auth_unavailable", 503},
 		{"denied", good, nil, "egress_denied", 403},
 		{"method", sluice.Request{Method: "BREW", URL: "https://api.example/"}, fail(""), "invalid_request", 400},
 		{"user information", sluice.Request{URL: "https://u:p@api.example/"}, fail(""), "invalid_request", 400},

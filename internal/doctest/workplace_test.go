@@ -55,7 +55,7 @@ func newWorkplace(t *testing.T) *workplace {
 	// The clients speak to port 8200 unless told otherwise: here they are told.
 	w.write(t, "bin/sluice", fmt.Sprintf(`#!/bin/sh
 case $1 in
-push | list | remove | rm | grant)
+push | list | remove | rm | grant | secret)
 	command=$1
 	shift
 	exec %[1]s "$command" --server http://127.0.0.1:%[2]s "$@"

@@ -27,6 +27,10 @@ pub enum SendErrorKind {
     SecretDenied,
     /// A secret of the request has no value.
     SecretUnavailable,
+    /// The host was to authenticate the request, and has no credential for it.
+    AuthRefused,
+    /// The host was to authenticate the request, and its token service does not answer.
+    AuthUnavailable,
     /// The host name was not found.
     Dns,
     /// Refused, unreachable, or reset while connecting.
@@ -79,6 +83,8 @@ impl SendErrorKind {
             SendErrorKind::EgressDenied => "egress_denied",
             SendErrorKind::SecretDenied => "secret_denied",
             SendErrorKind::SecretUnavailable => "secret_unavailable",
+            SendErrorKind::AuthRefused => "auth_refused",
+            SendErrorKind::AuthUnavailable => "auth_unavailable",
             SendErrorKind::Dns => "dns",
             SendErrorKind::Connect => "connect",
             SendErrorKind::ConnectTimeout => "connect_timeout",
@@ -101,10 +107,13 @@ impl SendErrorKind {
     pub fn status(self) -> u16 {
         match self {
             SendErrorKind::InvalidRequest(_) => 400,
-            SendErrorKind::EgressDenied | SendErrorKind::SecretDenied => 403,
+            SendErrorKind::EgressDenied | SendErrorKind::SecretDenied | SendErrorKind::AuthRefused => 403,
             SendErrorKind::RequestTooLarge | SendErrorKind::ResponseTooLarge => 413,
             SendErrorKind::Redirect => 422,
-            SendErrorKind::Overloaded | SendErrorKind::CircuitOpen | SendErrorKind::SecretUnavailable => 503,
+            SendErrorKind::Overloaded
+            | SendErrorKind::CircuitOpen
+            | SendErrorKind::SecretUnavailable
+            | SendErrorKind::AuthUnavailable => 503,
             SendErrorKind::ConnectTimeout | SendErrorKind::Timeout => 504,
             _ => 500,
         }
@@ -122,6 +131,8 @@ impl SendErrorKind {
             "egress_denied" => SendErrorKind::EgressDenied,
             "secret_denied" => SendErrorKind::SecretDenied,
             "secret_unavailable" => SendErrorKind::SecretUnavailable,
+            "auth_refused" => SendErrorKind::AuthRefused,
+            "auth_unavailable" => SendErrorKind::AuthUnavailable,
             "dns" => SendErrorKind::Dns,
             "connect" => SendErrorKind::Connect,
             "connect_timeout" => SendErrorKind::ConnectTimeout,

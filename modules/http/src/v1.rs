@@ -31,6 +31,10 @@ pub fn run(call: &Call, method: Method) -> Result<Answer> {
             let code = match error.kind() {
                 SendErrorKind::EgressDenied
                 | SendErrorKind::Overloaded
+                | SendErrorKind::SecretDenied
+                | SendErrorKind::SecretUnavailable
+                | SendErrorKind::AuthRefused
+                | SendErrorKind::AuthUnavailable
                 | SendErrorKind::CircuitOpen
                 | SendErrorKind::Redirect
                 | SendErrorKind::RequestTooLarge

@@ -57,6 +57,10 @@ impl From<SendError> for Failure {
             SendErrorKind::InvalidRequest(_) => "RequestException",
             SendErrorKind::EgressDenied
             | SendErrorKind::Overloaded
+            | SendErrorKind::SecretDenied
+            | SendErrorKind::SecretUnavailable
+            | SendErrorKind::AuthRefused
+            | SendErrorKind::AuthUnavailable
             | SendErrorKind::CircuitOpen
             | SendErrorKind::Redirect
             | SendErrorKind::RequestTooLarge

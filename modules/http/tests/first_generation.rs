@@ -275,6 +275,10 @@ fn no_answer() {
         (Reply::invalid("url"), "INTERNAL_ERROR", 400),
         (Reply::error("overloaded"), "overloaded", 503),
         (Reply::error("circuit_open"), "circuit_open", 503),
+        (Reply::error("auth_refused"), "auth_refused", 403),
+        (Reply::error("auth_unavailable"), "auth_unavailable", 503),
+        (Reply::error("secret_denied"), "secret_denied", 403),
+        (Reply::error("secret_unavailable"), "secret_unavailable", 503),
         (Reply::error("redirect"), "redirect", 422),
         (Reply::error("response_too_large"), "response_too_large", 413),
     ] {
