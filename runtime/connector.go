@@ -298,11 +298,16 @@ func (r *Runtime) open(ctx context.Context, e catalog.Entry) *connector {
 		err = r.openModule(ctx, c, wasm)
 	}
 	if err != nil {
-		c.unavailable = err.Error()
-		r.config.Logger.Error("a connector can't be served; push it again",
-			"connector", c.name, "version", v.Manifest.Version, "error", err.Error())
+		r.cannotServe(c, err)
 	}
 	return c
+}
+
+// cannotServe has the connector's calls answered with connector_unavailable, and the operator told why.
+func (r *Runtime) cannotServe(c *connector, err error) {
+	c.unavailable = err.Error()
+	r.config.Logger.Error("a connector can't be served; push it again, or change its grant where that is at fault",
+		"connector", c.name, "version", c.version.Manifest.Version, "error", err.Error())
 }
 
 func (r *Runtime) openModule(ctx context.Context, c *connector, wasm []byte) error {

@@ -2,10 +2,13 @@ package runtime
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -15,6 +18,8 @@ import (
 
 	"sluice/internal/guests"
 	"sluice/runtime/catalog"
+	"sluice/runtime/envelope"
+	"sluice/runtime/sandbox/wasmtest"
 )
 
 // get makes a request of the connector http, and returns the status that its answer has.
@@ -249,5 +254,53 @@ func TestSetGrant_Hammer(t *testing.T) {
 	wait.Wait()
 	if calls.Load() == 0 {
 		t.Error("no call was made meanwhile")
+	}
+}
+
+// A grant that names a file which is gone keeps its connector from being served, not the server from starting.
+func TestSetGrant_FileGone(t *testing.T) {
+	for _, bundled := range []bool{true, false} {
+		t.Run(fmt.Sprintf("bundled %t", bundled), func(t *testing.T) {
+			store := open(t, t.TempDir())
+			const manifest = `{"name":"word","version":"1.0.0","commands":[{"name":"Say"}],` +
+				`"capabilities":[{"name":"http","reason":"tests","hosts":["https://*"]}]}`
+			m := wasmtest.Native(manifest, wasmtest.Answer(wasmtest.NativeFree, 4))
+			m.Data = append(m.Data, wasmtest.Data{At: wasmtest.NativeFree, Text: `"hi"`})
+			word := m.Bytes()
+			change := func(c *Config) {
+				if bundled {
+					c.Bundled = map[string][]byte{"word": word}
+				}
+			}
+			authorities := filepath.Join(t.TempDir(), "ca.pem")
+			service := httptest.NewTLSServer(nil)
+			service.Close()
+			text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})
+			if err := os.WriteFile(authorities, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h := start(t, store, change)
+			if !bundled {
+				h.install(word)
+			}
+			if _, err := h.SetGrant(context.Background(), "word", &Grant{HTTP: []string{"https://a.example"}, CA: authorities}); err != nil {
+				t.Fatal(err)
+			}
+			h.wantBody("word/Say", "{}", `"hi"`)
+			h.stop()
+			if err := os.Remove(authorities); err != nil {
+				t.Fatal(err)
+			}
+
+			h = start(t, store, change)
+			if why := h.Unavailable()["word"]; !strings.Contains(why, "ca.pem") {
+				t.Errorf("unavailable because of %q", why)
+			}
+			h.wantFailure("word/Say", "{}", envelope.ConnectorUnavailable)
+			if _, err := h.SetGrant(context.Background(), "word", nil); err != nil {
+				t.Fatal(err)
+			}
+			h.wantBody("word/Say", "{}", `"hi"`)
+		})
 	}
 }

@@ -187,11 +187,19 @@ func (r *Runtime) openBundled(ctx context.Context, name string, wasm []byte, kno
 	if err != nil {
 		return nil, fmt.Errorf("the bundled connector %q: %w", name, err)
 	}
-	c, err := r.bundledConnector(ctx, name, newVersion(wasm, m, described), wasm, code, known)
-	if err != nil {
-		code.close()
+	v := newVersion(wasm, m, described)
+	c, err := r.bundledConnector(ctx, name, v, wasm, code, known)
+	if err == nil {
+		return c, nil
+	}
+	code.close()
+	if _, source := r.grantOf(known); source != GrantFromCatalog {
 		return nil, fmt.Errorf("the bundled connector %q: %w", name, err)
 	}
+	// Management may have granted what can't be had any more, such as a file. That keeps one connector from being served,
+	// and not the server from starting, without which the grant can't be changed.
+	c = r.newConnector(known, v)
+	r.cannotServe(c, err)
 	return c, nil
 }
 
