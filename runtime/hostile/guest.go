@@ -39,6 +39,8 @@ const (
 	hostCacheGet
 	hostCachePut
 	hostCacheDelete
+	hostSecret
+	hostSecretValue
 	hostTCPOpen
 	hostTCPRead
 	hostTCPWrite
@@ -83,6 +85,8 @@ var imports = []w.Import{
 	hostCacheGet:        function(native, "cache_get", "ii", "i"),
 	hostCachePut:        function(native, "cache_put", "iiiiI", "i"),
 	hostCacheDelete:     function(native, "cache_delete", "ii", "i"),
+	hostSecret:          function(native, "secret", "iiii", "i"),
+	hostSecretValue:     function(native, "secret_value", "ii", "i"),
 	hostTCPOpen:         function(native, "tcp_open", "ii", "i"),
 	hostTCPRead:         function(native, "tcp_read", "iiiI", "i"),
 	hostTCPWrite:        function(native, "tcp_write", "iiiI", "i"),
