@@ -86,18 +86,27 @@ func (s *Server) adminShow(ctx *fasthttp.RequestCtx) {
 // contentWasm is the media type of a module.
 const contentWasm = "application/wasm"
 
-// adminInstall installs the module that is the request's body: 201 where something is in service that was not, 200
-// where it was already. ?replace=true allows other content under an installed version.
-func (s *Server) adminInstall(ctx *fasthttp.RequestCtx) {
-	media, _, err := mime.ParseMediaType(string(ctx.Request.Header.ContentType()))
-	if err != nil || media != contentWasm {
-		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be a module, with Content-Type: "+contentWasm+".")
-		return
+// changeBody reads the body of a change, what it is to be, which must be sent as that media type. Where the request was
+// refused it returns false; otherwise the caller gives back what was taken of the budget.
+func (s *Server) changeBody(ctx *fasthttp.RequestCtx, media, what string) (body []byte, taken int64, ok bool) {
+	if sent, _, err := mime.ParseMediaType(string(ctx.Request.Header.ContentType())); err != nil || sent != media {
+		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be "+what+", with Content-Type: "+media+".")
+		return nil, taken, false
 	}
 	body, taken, err := s.readBody(ctx, nil)
 	var failure *envelope.Failure
 	if errors.As(err, &failure) {
 		s.refuse(ctx, failure.Code.Status(), string(failure.Code), failure.Message)
+		return nil, taken, false
+	}
+	return body, taken, true
+}
+
+// adminInstall installs the module that is the request's body: 201 where something is in service that was not, 200
+// where it was already. ?replace=true allows other content under an installed version.
+func (s *Server) adminInstall(ctx *fasthttp.RequestCtx) {
+	body, taken, ok := s.changeBody(ctx, contentWasm, "a module")
+	if !ok {
 		return
 	}
 	defer s.bodies.give(taken)

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime"
 
 	"sluice/runtime"
-	"sluice/runtime/envelope"
 
 	"github.com/valyala/fasthttp"
 )
@@ -87,14 +85,8 @@ func (s *Server) unknown(ctx *fasthttp.RequestCtx, err error) {
 // adminSetGrant puts the grant that is the request's body in the place of the present one.
 func (s *Server) adminSetGrant(ctx *fasthttp.RequestCtx) {
 	name, _ := ctx.UserValue("name").(string)
-	if media, _, err := mime.ParseMediaType(string(ctx.Request.Header.ContentType())); err != nil || media != contentJSON {
-		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be a grant in JSON, with Content-Type: "+contentJSON+".")
-		return
-	}
-	body, taken, err := s.readBody(ctx, nil)
-	var failure *envelope.Failure
-	if errors.As(err, &failure) {
-		s.refuse(ctx, failure.Code.Status(), string(failure.Code), failure.Message)
+	body, taken, ok := s.changeBody(ctx, contentJSON, "a grant in JSON")
+	if !ok {
 		return
 	}
 	defer s.bodies.give(taken)

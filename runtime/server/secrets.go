@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"mime"
 
 	"sluice/hostfuncs/secret"
 	"sluice/runtime"
@@ -26,16 +25,9 @@ const contentSecret = "text/plain"
 
 // adminSetSecret keeps the body as a secret's value in the store.
 func (s *Server) adminSetSecret(ctx *fasthttp.RequestCtx) {
-	media, _, err := mime.ParseMediaType(string(ctx.Request.Header.ContentType()))
-	if err != nil || media != contentSecret {
-		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be the secret's value, with Content-Type: "+contentSecret+".")
-		return
-	}
 	name, _ := ctx.UserValue("name").(string)
-	body, taken, err := s.readBody(ctx, nil)
-	var failure *envelope.Failure
-	if errors.As(err, &failure) {
-		s.refuse(ctx, failure.Code.Status(), string(failure.Code), failure.Message)
+	body, taken, ok := s.changeBody(ctx, contentSecret, "the secret's value")
+	if !ok {
 		return
 	}
 	defer s.bodies.give(taken)
