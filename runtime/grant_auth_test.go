@@ -86,7 +86,7 @@ func TestRuntime_Auth(t *testing.T) {
 	}
 	h := start(t, open(t, t.TempDir()), func(c *Config) {
 		c.Grants = map[string]Grant{"misbehave": grant}
-		c.Secrets = map[string]secret.Definition{"client": {From: "env:CLIENT_SECRET", Origins: []string{token.URL}}}
+		c.Secrets = map[string]secret.Definition{"client": {From: "env:CLIENT_SECRET", Origins: []string{token.URL, service.URL}}}
 	})
 	h.install(guests.Module(t, "misbehave"))
 	params := fmt.Sprintf(`{"url":%q}`, service.URL)
@@ -109,7 +109,7 @@ func TestRuntime_Auth(t *testing.T) {
 		t.Errorf("the log has a secret:\n%s", h.log)
 	}
 
-	// A secret that is not bound to the token service goes nowhere.
+	// A secret that is not bound to the token service goes nowhere, and one that is bound to it alone gives no token to others.
 	h = start(t, open(t, t.TempDir()), func(c *Config) {
 		c.Grants = map[string]Grant{"misbehave": grant}
 		c.Secrets = map[string]secret.Definition{"client": {From: "env:CLIENT_SECRET", Origins: []string{service.URL}}}

@@ -1,9 +1,7 @@
 package runtime
 
 import (
-	"crypto/x509"
 	"fmt"
-	"os"
 
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/egress"
@@ -28,13 +26,8 @@ func (g Grant) tcpEntry() (egress.TCPEntry, error) {
 	if g.TCPAuthorities == "" {
 		return e, nil
 	}
-	pem, err := os.ReadFile(g.TCPAuthorities)
-	if err != nil {
+	if e.RootCAs, err = egress.LoadAuthorities(g.TCPAuthorities); err != nil {
 		return e, fmt.Errorf("tcp_ca: %w", err)
-	}
-	e.RootCAs = x509.NewCertPool()
-	if !e.RootCAs.AppendCertsFromPEM(pem) {
-		return e, fmt.Errorf("tcp_ca: %s holds no certificate in PEM", g.TCPAuthorities)
 	}
 	return e, nil
 }

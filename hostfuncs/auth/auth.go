@@ -87,8 +87,9 @@ type Doer interface {
 type Config struct {
 	// Entries are tried in order: the first whose rule covers a request says how it is authenticated.
 	Entries []Entry
-	// Secret returns the value of a secret that is to go to an origin, or why it may not.
-	Secret func(name, origin string) (string, *egress.Error)
+	// Secret returns the value of a secret that is to go to an origin, in a place, or why it may not. It is asked for a
+	// token's secret and the token's destination too: who gets the token can do what its owner may.
+	Secret func(name, origin string, place secret.Place) (string, *egress.Error)
 	// Next sends what has been authenticated, Tokens the requests for tokens. Both hold the rules of the operator.
 	Next, Tokens Doer
 }
@@ -128,12 +129,16 @@ func (c *Client) Do(ctx context.Context, r *egress.Request) (*egress.Response, *
 		return c.config.Next.Do(ctx, r)
 	}
 	e := &c.config.Entries[at]
-	if e.Kind == OAuth2 {
-		return c.tokens[at].do(ctx, r)
+	place := secret.Header
+	if e.Kind == Query {
+		place = secret.Query
 	}
-	value, failure := c.config.Secret(e.Secret, u.Origin())
+	value, failure := c.config.Secret(e.Secret, u.Origin(), place)
 	if failure != nil {
 		return nil, failure
+	}
+	if e.Kind == OAuth2 {
+		return c.tokens[at].do(ctx, r)
 	}
 	signed, failure := c.sign(ctx, e, r, value)
 	if failure != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 
 	"go.uber.org/goleak"
 )
@@ -80,8 +81,8 @@ func (s *service) seen() []head {
 	return heads
 }
 
-func secretFor(origins ...string) func(string, string) (string, *egress.Error) {
-	return func(name, origin string) (string, *egress.Error) {
+func secretFor(origins ...string) func(string, string, secret.Place) (string, *egress.Error) {
+	return func(name, origin string, _ secret.Place) (string, *egress.Error) {
 		for _, o := range origins {
 			if o == origin && name == "key" {
 				return secretValue, nil
@@ -259,7 +260,7 @@ func oauthClient(t testing.TB, service *httptest.Server, tokens *tokenService) *
 		t.Fatal(err)
 	}
 	return NewClient(Config{
-		Entries: []Entry{e}, Secret: secretFor(tokens.URL), Next: egressTo(t, service.URL), Tokens: egressTo(t, tokens.URL),
+		Entries: []Entry{e}, Secret: secretFor(tokens.URL, service.URL), Next: egressTo(t, service.URL), Tokens: egressTo(t, tokens.URL),
 	})
 }
 
@@ -345,7 +346,7 @@ func TestOAuth2_Errors(t *testing.T) {
 		}, egress.CodeAuthUnavailable, "answered with no token"},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
-		}, egress.CodeEgressDenied, "not granted"},
+		}, egress.CodeAuthRefused, "answered 307"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tokens := newTokenService(t)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -93,12 +94,17 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, refused("the token service's URL can't be used: " + err.Error())
 	}
-	secret, failure := t.client.config.Secret(e.Secret, u.Origin())
+	value, failure := t.client.config.Secret(e.Secret, u.Origin(), secret.Header)
 	if failure != nil {
 		return nil, failure
 	}
-	config := clientcredentials.Config{ClientID: e.User, ClientSecret: secret, TokenURL: e.TokenURL, Scopes: e.Scopes}
-	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: roundTripper{t.client.config.Tokens}}))
+	config := clientcredentials.Config{ClientID: e.User, ClientSecret: value, TokenURL: e.TokenURL, Scopes: e.Scopes}
+	client := &http.Client{
+		Transport: roundTripper{t.client.config.Tokens},
+		// The client's secret is for the token service, not for whom it names.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if err != nil {
 		return nil, t.failure(&u, err)
 	}

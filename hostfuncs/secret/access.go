@@ -65,11 +65,15 @@ func (a *Access) value(d *defined) (string, *egress.Error) {
 	return value, nil
 }
 
-// ValueFor returns the value of a secret that the host itself sends to an origin, which the secret must be bound to.
-func (s *Set) ValueFor(name, origin string) (string, *egress.Error) {
+// ValueFor returns the value of a secret that the host itself sends to an origin, in a place. The secret must be bound to
+// both.
+func (s *Set) ValueFor(name, origin string, place Place) (string, *egress.Error) {
 	d := s.defined[name]
-	if d == nil || !slices.Contains(d.origins, origin) {
+	switch {
+	case d == nil || !slices.Contains(d.origins, origin):
 		return "", denied("the secret %q, by which the connector's requests are authenticated, is not bound to %s: add it to the origins of secrets.%s", name, origin, name)
+	case !slices.Contains(d.places, place):
+		return "", denied("the secret %q, by which the connector's requests are authenticated, may not stand in a %s: add it to the places of secrets.%s", name, place, name)
 	}
 	return (&Access{set: s}).value(d)
 }
