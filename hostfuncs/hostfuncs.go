@@ -48,5 +48,6 @@ type Call struct {
 	// Secrets is what the call does with secrets.
 	Secrets secret.Call
 
-	log log
+	masker *secret.Masker // of the response that comes, until MaskHTTP
+	log    log
 }

@@ -46,8 +46,8 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 		left := time.Until(deadline)
 		r.Timeout = min(r.Timeout, max(left-deadlineMargin, left/2))
 	}
-	masker, failure := c.Secrets.Put(r)
-	if failure != nil {
+	var failure *egress.Error
+	if c.masker, failure = c.Secrets.Put(r); failure != nil {
 		return nil, failure, nil
 	}
 	response, failure := c.HTTP.Do(ctx, r)
@@ -56,8 +56,24 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 			return nil, nil, err
 		}
 	}
-	masker.Response(response)
 	return response, failure, nil
+}
+
+// MaskHTTP takes out of what SendHTTP returned what the guest must not see of secrets. It computes, and calls look as
+// [secret.Masker.Response] does.
+func (c *Call) MaskHTTP(response *egress.Response, failure *egress.Error, look func(n int)) (*egress.Response, *egress.Error) {
+	m := c.masker
+	if response != nil && response.Redirected != "" {
+		m = c.Secrets.Follow(m, response.Redirected)
+	}
+	m.Response(response, look)
+	if failure != nil && m != nil {
+		// A message may name a host that a service has made of what it was sent.
+		masked := *failure
+		masked.Message = m.Text(failure.Message)
+		failure = &masked
+	}
+	return response, failure
 }
 
 // ResponseHead is what a guest is told of a response, or of why there is none, as the native ABI writes it.

@@ -39,6 +39,7 @@ func sendHTTP(c *Call, ctx context.Context, head, body []byte) (respHead, respBo
 	if err != nil {
 		return nil, nil, OK, err
 	}
+	response, failure = c.MaskHTTP(response, failure, nil)
 	if response != nil {
 		respBody = response.Body
 	}

@@ -153,7 +153,7 @@ func (c *Client) send(ctx context.Context, r *egress.Request, credential string)
 	// An encoding that only the guest reads would hide what the service repeats.
 	r.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool { return strings.EqualFold(h[0], "Accept-Encoding") })
 	response, failure := c.config.Next.Do(ctx, r)
-	secret.NewMasker([]string{credential}).Response(response)
+	secret.NewMasker([]string{credential}).Response(response, nil)
 	return response, failure
 }
 

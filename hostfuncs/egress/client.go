@@ -91,6 +91,8 @@ type Response struct {
 	// UTF-8: bytes that are not are read as ISO 8859-1. They are as received: where the body was decoded,
 	// content-encoding and content-length still describe what was on the wire.
 	Headers [][2]string
+	// Redirected is the origin that it is from where redirects were followed, "" where none were.
+	Redirected string
 	// Body is decoded where it came as gzip, deflate or brotli.
 	Body []byte
 }

@@ -31,6 +31,9 @@ func (e *exchange) follow(ctx context.Context, body []byte) (*Response, *Error) 
 		}
 		location, ok := redirection(response)
 		if !ok {
+			if hops > 0 {
+				response.Redirected = e.url.Origin()
+			}
 			return response, nil
 		}
 		if hops == most {

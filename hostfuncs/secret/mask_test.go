@@ -82,7 +82,7 @@ func TestMasker_Response(t *testing.T) {
 		{large[:MaxMasked-MaxMasked%9], bytes.Repeat([]byte(Mask+" "), MaxMasked/9)},
 	} {
 		r := &egress.Response{Headers: [][2]string{{"x-echo", "hunter22"}, {"location", "/?k=%68unter22"}}, Body: tc.body}
-		m.Response(r)
+		m.Response(r, nil)
 		if !bytes.Equal(r.Body, tc.want) {
 			t.Errorf("a body of %d bytes became one of %d", len(tc.body), len(r.Body))
 		}
@@ -90,8 +90,8 @@ func TestMasker_Response(t *testing.T) {
 			t.Errorf("the headers are %q", r.Headers)
 		}
 	}
-	m.Response(nil)
-	NewMasker([]string{"abc"}).Response(&egress.Response{})
+	m.Response(nil, nil)
+	NewMasker([]string{"abc"}).Response(&egress.Response{}, nil)
 	if NewMasker([]string{"abc", ""}) != nil {
 		t.Error("short values are masked")
 	}

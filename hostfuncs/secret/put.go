@@ -45,6 +45,16 @@ func (c *Call) Put(r *egress.Request) (*Masker, *egress.Error) {
 	return m, nil
 }
 
+// Follow returns what masks a response that redirects have led to: what m masks, and what a response of that origin must
+// not hold.
+func (c *Call) Follow(m *Masker, origin string) *Masker {
+	values := c.masked(origin)
+	if m != nil {
+		values = append(values, m.values...)
+	}
+	return NewMasker(values)
+}
+
 // withoutEncodings leaves it to the host which encodings of the response it asks for: in one that it does not decode,
 // nothing can be found.
 func withoutEncodings(headers [][2]string) [][2]string {

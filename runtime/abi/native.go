@@ -348,7 +348,7 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	received, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), request)
 	done()
 	interruptible(err)
-	r := newResponse(received, failure)
+	r := newResponse(c.Host.MaskHTTP(received, failure, func(n int) { sandbox.Spend(ctx, n) }))
 	if !c.charge(r.size()) {
 		return int32(hostfuncs.TooLarge)
 	}

@@ -1,0 +1,81 @@
+package hostfuncs
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
+)
+
+// secretB is granted, and bound to the origin b.
+const secretB = "valueofsecretb1"
+
+func withSecretB(t *testing.T, d *doer) *Call {
+	t.Helper()
+	set, err := secret.NewSet(secret.Config{
+		Definitions: map[string]secret.Definition{"b": {From: "env:B", Origins: []string{"https://b.example"}}},
+		LookupEnv:   func(string) (string, bool) { return secretB, true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Call{HTTP: d, Secrets: secret.Call{Access: set.Access("c", []string{"b"}, []secret.Grant{{Name: "b"}})}}
+}
+
+// What an origin holds of a secret that is bound to it is masked, however a request came to it.
+func TestCall_MaskHTTP(t *testing.T) {
+	for name, tc := range map[string]struct {
+		url, redirected string
+		masked          bool
+	}{
+		"the origin itself":      {"https://b.example/", "", true},
+		"redirected to it":       {"https://a.example/", "https://b.example", true},
+		"redirected away":        {"https://b.example/", "https://a.example", true},
+		"another origin, no use": {"https://a.example/", "", false},
+	} {
+		response := &egress.Response{
+			Status: 200, Redirected: tc.redirected, Headers: [][2]string{{"x", secretB}}, Body: []byte("it is " + secretB),
+		}
+		c := withSecretB(t, &doer{response: response})
+		_, body, errno, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"`+tc.url+`"}`), nil)
+		if errno != OK || err != nil || strings.Contains(string(body), secretB) == tc.masked {
+			t.Errorf("%s: got %q, %v, %v", name, body, errno, err)
+		}
+	}
+}
+
+func TestCall_MaskHTTP_Failure(t *testing.T) {
+	failure := &egress.Error{Code: egress.CodeEgressDenied, Message: secretB + ".example is not granted"}
+	c := withSecretB(t, &doer{failure: failure})
+	head, _, _, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"https://b.example/"}`), nil)
+	if err != nil || strings.Contains(string(head), secretB) || !strings.Contains(string(head), "is not granted") {
+		t.Errorf("got %s, %v", head, err)
+	}
+	if !strings.Contains(failure.Message, secretB) {
+		t.Error("an error that others may hold was changed")
+	}
+}
+
+// Looking for secrets in a large body is paid for, and can be ended.
+func TestCall_MaskHTTP_Long(t *testing.T) {
+	c := withSecretB(t, &doer{response: &egress.Response{Status: 200, Body: []byte(strings.Repeat("%41", 1<<18))}})
+	r, _ := c.ParseHTTP([]byte(`{"method":"GET","url":"https://b.example/"}`))
+	response, failure, err := c.SendHTTP(context.Background(), r)
+	if failure != nil || err != nil {
+		t.Fatal(failure, err)
+	}
+	total := 0
+	c.MaskHTTP(response, nil, func(n int) { total += n })
+	if total < 8<<20 {
+		t.Errorf("it was told to take %d ns", total)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("it could not be ended")
+		}
+	}()
+	response, _, _ = c.SendHTTP(context.Background(), r)
+	c.MaskHTTP(response, nil, func(int) { panic("over") })
+}
