@@ -100,6 +100,11 @@ func (r *Runtime) SetGrant(ctx context.Context, name string, g *Grant) (Connecto
 		return Connector{}, err
 	}
 	next, err := r.regrant(ctx, c, text)
+	var refused *Refusal
+	if errors.As(err, &refused) && refused.Code == RefusedManifest {
+		// The manifest was served under another grant.
+		return Connector{}, refuse(RefusedGrant, "The grant can't be used: "+refused.Message+".")
+	}
 	if err != nil {
 		return Connector{}, refusal(err)
 	}

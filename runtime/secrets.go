@@ -141,7 +141,7 @@ func (c *Command) logLines(entry *abi.Call) []string {
 	return c.masker(entry).lines(lines)
 }
 
-const withheld = "(withheld: the secret parameters of the call hold more than 256 values, which are too many to keep out of a log)"
+const withheld = "(withheld: the secret parameters of the call hold more than 64 values, or 64 KiB, which are too many to keep out of a log)"
 
 func (m logMasker) text(s string) string {
 	if m.withhold && s != "" {

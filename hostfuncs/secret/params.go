@@ -6,8 +6,11 @@ import (
 	"sluice/internal/rawjson"
 )
 
-// maxParams bounds how many values of parameters are looked for: each is, in every line.
-const maxParams = 256
+// These bound how many values of parameters are looked for, and their bytes together: each is, in every line.
+const (
+	maxParams     = 64
+	maxParamBytes = 64 << 10
+)
 
 // ValuesOf returns what must not be shown of a call's parameters, a JSON object, of which those of these names are
 // secret: each text and each number in them, however deep. What is longer than MaxValue is in no line of a log. It is false
@@ -27,6 +30,7 @@ var errTooManyValues = errors.New("there are too many values")
 
 type paramValues struct {
 	values  []string
+	bytes   int // of values together
 	tooMany bool
 }
 
@@ -55,9 +59,10 @@ func (p *paramValues) inner(value []byte) error {
 func (p *paramValues) keep(text []byte) {
 	switch {
 	case len(text) < MinMasked || len(text) > MaxValue:
-	case len(p.values) == maxParams:
+	case len(p.values) == maxParams, p.bytes+len(text) > maxParamBytes:
 		p.tooMany = true
 	default:
+		p.bytes += len(text)
 		p.values = append(p.values, string(text))
 	}
 }
