@@ -120,39 +120,25 @@ func nativeTCPOpen(ctx context.Context, c *Call, mem api.Memory, stack []uint64)
 	return int32(handleConnections + handle(2*at))
 }
 
-func nativeTCPRead(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
-	o, errno := c.open(handle(stack[0]))
-	if errno != hostfuncs.OK {
-		return int32(errno)
-	}
-	p, ok := mem.Read(uint32(stack[1]), uint32(stack[2]))
-	if !ok {
-		return int32(hostfuncs.BadRange)
-	}
-	// The guest stands still until the host has read: its memory is lent.
-	done := sandbox.Waiting(ctx)
-	n, err := c.Host.ReadTCP(sandbox.ContextOf(ctx), o.conn, p, timeout(stack[3]))
-	done()
-	interruptible(err)
-	spendTransfer(ctx, n)
-	return n
-}
-
-func nativeTCPWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
-	o, errno := c.open(handle(stack[0]))
-	if errno != hostfuncs.OK {
-		return int32(errno)
-	}
-	p, ok := mem.Read(uint32(stack[1]), uint32(stack[2]))
-	if !ok {
-		return int32(hostfuncs.BadRange)
-	}
-	done := sandbox.Waiting(ctx)
-	n, err := c.Host.WriteTCP(sandbox.ContextOf(ctx), o.conn, p, timeout(stack[3]))
-	done()
-	interruptible(err)
-	spendTransfer(ctx, n)
-	return n
+// transferring reads or writes: what move does with a piece of the guest's memory, which is lent, since the guest stands
+// still meanwhile.
+func transferring(move func(h *hostfuncs.Call, ctx context.Context, conn *egress.Conn, p []byte, t time.Duration) (int32, error)) api.GoModuleFunc {
+	return withErrno(func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
+		o, errno := c.open(handle(stack[0]))
+		if errno != hostfuncs.OK {
+			return int32(errno)
+		}
+		p, ok := mem.Read(uint32(stack[1]), uint32(stack[2]))
+		if !ok {
+			return int32(hostfuncs.BadRange)
+		}
+		done := sandbox.Waiting(ctx)
+		n, err := move(c.Host, sandbox.ContextOf(ctx), o.conn, p, timeout(stack[3]))
+		done()
+		interruptible(err)
+		spendTransfer(ctx, n)
+		return n
+	})
 }
 
 func nativeTCPTLS(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
