@@ -47,14 +47,18 @@ var (
 // ParseRule reads a rule. The error says what to write instead.
 func ParseRule(s string) (Rule, error) {
 	r, err := parseRule(s)
-	if err == nil {
-		return r, nil
+	if err != nil {
+		return Rule{}, ruleError("egress rule", s, err)
 	}
-	if strings.ContainsAny(s, "@?#") || len(s) > 300 {
-		// It may hold a credential, which an error must not repeat.
-		return Rule{}, fmt.Errorf("egress rule: %w", err)
+	return r, nil
+}
+
+// ruleError names the rule that is wrong, but where it may hold a credential, which an error must not repeat.
+func ruleError(kind, rule string, err error) error {
+	if strings.ContainsAny(rule, "@?#") || len(rule) > 300 {
+		return fmt.Errorf("%s: %w", kind, err)
 	}
-	return Rule{}, fmt.Errorf("egress rule %q: %w", s, err)
+	return fmt.Errorf("%s %q: %w", kind, rule, err)
 }
 
 func parseRule(s string) (Rule, error) {

@@ -3,7 +3,6 @@ package egress
 import (
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -31,14 +30,10 @@ var (
 // ParseTCPRule reads a rule. The error says what to write instead.
 func ParseTCPRule(s string) (TCPRule, error) {
 	r, err := parseTCPRule(s)
-	if err == nil {
-		return r, nil
+	if err != nil {
+		return TCPRule{}, ruleError("tcp rule", s, err)
 	}
-	if strings.ContainsAny(s, "@?#") || len(s) > 300 {
-		// It may hold a credential, which an error must not repeat.
-		return TCPRule{}, fmt.Errorf("tcp rule: %w", err)
-	}
-	return TCPRule{}, fmt.Errorf("tcp rule %q: %w", s, err)
+	return r, nil
 }
 
 func parseTCPRule(s string) (TCPRule, error) {

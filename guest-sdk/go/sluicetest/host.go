@@ -88,24 +88,31 @@ func (h *host) stop(why string) {
 
 func (h *host) Trap() { h.stop("trap") }
 
-func (h *host) Size(handle uint32) int64 {
-	p, ok := h.open[handle]
+// behind is what stands behind an open handle, or the code that the host answers instead.
+func behind[T any](h *host, open map[uint32]T, handle uint32) (thing T, code abi.Code) {
+	thing, ok := open[handle]
 	switch {
 	case !h.executing:
-		return int64(abi.NotAvailable)
+		return thing, abi.NotAvailable
 	case !ok:
-		return int64(abi.BadHandle)
+		return thing, abi.BadHandle
+	}
+	return thing, 0
+}
+
+func (h *host) Size(handle uint32) int64 {
+	p, code := behind(h, h.open, handle)
+	if code != 0 {
+		return int64(code)
 	}
 	return int64(len(p))
 }
 
 func (h *host) Read(handle uint32, offset int64, p []byte) int32 {
-	from, ok := h.open[handle]
+	from, code := behind(h, h.open, handle)
 	switch {
-	case !h.executing:
-		return int32(abi.NotAvailable)
-	case !ok:
-		return int32(abi.BadHandle)
+	case code != 0:
+		return int32(code)
 	case offset < 0 || offset >= int64(len(from)):
 		return 0
 	}
@@ -113,12 +120,9 @@ func (h *host) Read(handle uint32, offset int64, p []byte) int32 {
 }
 
 func (h *host) IsJSON(handle uint32) int32 {
-	from, ok := h.open[handle]
-	switch {
-	case !h.executing:
-		return int32(abi.NotAvailable)
-	case !ok:
-		return int32(abi.BadHandle)
+	from, code := behind(h, h.open, handle)
+	if code != 0 {
+		return int32(code)
 	}
 	if _, err := rawjson.Value(from, rawjson.MaxDepth); err != nil {
 		return 0
@@ -127,12 +131,9 @@ func (h *host) IsJSON(handle uint32) int32 {
 }
 
 func (h *host) WriteFrom(handle uint32) int32 {
-	from, ok := h.open[handle]
-	switch {
-	case !h.executing:
-		return int32(abi.NotAvailable)
-	case !ok:
-		return int32(abi.BadHandle)
+	from, code := behind(h, h.open, handle)
+	if code != 0 {
+		return int32(code)
 	}
 	return h.Write(from)
 }

@@ -88,23 +88,17 @@ func (h *host) HTTPSend(head, body []byte) int32 {
 }
 
 func (h *host) HTTPStatus(handle uint32) int32 {
-	head, ok := h.heads[handle]
-	switch {
-	case !h.executing:
-		return int32(abi.NotAvailable)
-	case !ok:
-		return int32(abi.BadHandle)
+	head, code := behind(h, h.heads, handle)
+	if code != 0 {
+		return int32(code)
 	}
 	return int32(head.Status)
 }
 
 func (h *host) HTTPHeader(handle uint32, name string, p []byte) int32 {
-	head, ok := h.heads[handle]
-	switch {
-	case !h.executing:
-		return int32(abi.NotAvailable)
-	case !ok:
-		return int32(abi.BadHandle)
+	head, code := behind(h, h.heads, handle)
+	if code != 0 {
+		return int32(code)
 	}
 	for _, pair := range head.Headers {
 		if strings.EqualFold(pair[0], name) {
