@@ -100,6 +100,7 @@ bench: build bench-guests ## measure, and write benchmarks/RESULTS.md and its pi
 	go run ./benchmarks/percall
 	cd benchmarks/extism && go run .
 	go run ./benchmarks/e2e
+	go run ./benchmarks/guard
 	go run ./benchmarks/report
 	go test -run '^$$' -bench . -benchmem ./benchmarks/...
 

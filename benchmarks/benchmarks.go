@@ -11,6 +11,7 @@
 //	benchmarks/percall   single calls of guests in many languages, in every way to run them
 //	benchmarks/extism    the same work in Extism's own host
 //	benchmarks/e2e       whole servers over loopback, each in a process of its own
+//	benchmarks/guard     the guard of the egress, beside net/http without one
 package benchmarks
 
 import (

@@ -15,6 +15,7 @@ const (
 	PerCallFile  = "percall.json"
 	ExtismFile   = "extism.json"
 	EndToEndFile = "e2e.json"
+	GuardFile    = "guard.json"
 )
 
 // Spread is the middle of some figures, and their ends.

@@ -32,6 +32,9 @@ func report(in, page, picture string) error {
 	if err := figures.Read(filepath.Join(in, figures.EndToEndFile), &r.endToEnd); err != nil {
 		return err
 	}
+	if err := figures.Read(filepath.Join(in, figures.GuardFile), &r.guard); err != nil {
+		return err
+	}
 	var x figures.Extism
 	switch err := figures.Read(filepath.Join(in, figures.ExtismFile), &x); {
 	case err == nil:
@@ -49,5 +52,6 @@ func report(in, page, picture string) error {
 type results struct {
 	perCall  figures.PerCall
 	endToEnd figures.EndToEnd
+	guard    figures.Guard
 	extism   *figures.Extism
 }

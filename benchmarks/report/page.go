@@ -33,6 +33,7 @@ slower for a while is slower for all.
 	r.otherHost(&b)
 	r.servers(&b)
 	r.waiting(&b)
+	r.guarding(&b)
 	return b.String()
 }
 
@@ -217,6 +218,32 @@ caller and to the service. VmRSS counts a page of the image, which all sandboxes
 `, w.Calls, w.Delay, w.Rounds)
 	for _, s := range w.Servers {
 		fmt.Fprintf(b, "| %s | %s | **%s** | %d |\n", s.Name, s.Kilobytes.Text(micro), s.Private.Text(micro), s.Failed)
+	}
+}
+
+func (r results) guarding(b *strings.Builder) {
+	g := r.guard
+	fmt.Fprintf(b, `
+## The guard of the egress
+
+Each address that a connection is about to be made to is judged by what the connector is granted. %d rounds of each way, in
+turns; a connection is made to a service on loopback and reset, a request goes over a kept one, beside those of net/http.
+
+    %s
+
+| an address | µs to judge it |
+|---|---|
+`, g.Rounds, g.Command)
+	for _, j := range g.Judged {
+		fmt.Fprintf(b, "| %s | **%s** |\n", j.Kind, j.Microseconds.Text(ratio))
+	}
+	b.WriteString("\n| | plain, µs | guarded, µs | guarded ÷ plain | allocations, plain | guarded |\n|---|---|---|---|---:|---:|\n")
+	for _, c := range []struct {
+		what string
+		figures.Compared
+	}{{"a connection", g.Dial}, {"a request, connection kept", g.Request}} {
+		fmt.Fprintf(b, "| %s | %s | %s | **%s** | %.1f | %.1f |\n", c.what, c.Plain.Text(micro), c.Guarded.Text(micro), c.Ratio.Text(ratio),
+			c.PlainAllocations, c.GuardedAllocations)
 	}
 }
 

@@ -38,6 +38,7 @@ func found() results {
 			}}},
 			Waiting: &figures.Waiting{Calls: 8000, Delay: "1s", Servers: []figures.WaitingServer{{Name: figures.Sluice, Failed: 3}}},
 		},
+		guard:  figures.Guard{Judged: []figures.Judged{{Kind: "public IPv4", Microseconds: spread(0.5)}}, Dial: figures.Compared{Ratio: spread(1)}},
 		extism: &figures.Extism{SDK: "an SDK", Plugins: []figures.Plugin{{Language: "Rust", Fresh: spread(1)}}},
 	}
 }
@@ -47,6 +48,7 @@ func TestReport(t *testing.T) {
 	r := found()
 	for file, figure := range map[string]any{
 		figures.PerCallFile: r.perCall, figures.EndToEndFile: r.endToEnd, figures.ExtismFile: r.extism,
+		figures.GuardFile: r.guard,
 	} {
 		if err := figures.Write(filepath.Join(dir, file), figure); err != nil {
 			t.Fatal(err)
@@ -57,7 +59,8 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, wants := range map[string][]string{
-		page:    {"picture.svg", "| a CPU, 2 cores", "| Go & more | 3.0 MiB | 5000.0 (2500.0–10000.0) |", "a loop", "| a connector |", "an SDK", "| 32 | Sluice", "| 3 |"},
+		page: {"picture.svg", "| a CPU, 2 cores", "| Go & more | 3.0 MiB | 5000.0 (2500.0–10000.0) |", "a loop", "| a connector |", "an SDK", "| 32 | Sluice", "| 3 |",
+			"| public IPv4 | **0.50 (0.25–1.00)** |", "| a connection |"},
 		picture: {"Go &amp; more", "100 µs", "10 ms", "7000, 0.00 of native", "prefers-color-scheme: dark"},
 	} {
 		text, err := os.ReadFile(path)
@@ -79,7 +82,7 @@ func TestReport_Errors(t *testing.T) {
 		t.Errorf("without figures: got %v", err)
 	}
 	r := found()
-	for file, figure := range map[string]any{figures.PerCallFile: r.perCall, figures.EndToEndFile: r.endToEnd} {
+	for file, figure := range map[string]any{figures.PerCallFile: r.perCall, figures.EndToEndFile: r.endToEnd, figures.GuardFile: r.guard} {
 		if err := figures.Write(filepath.Join(dir, file), figure); err != nil {
 			t.Fatal(err)
 		}
