@@ -12,6 +12,10 @@ func (r *Runtime) CountSockets(ln net.Listener) net.Listener {
 	return &countedListener{Listener: ln, runtime: r}
 }
 
+// FromGuest says whether peer, from which a connection to this process has come, is the end of one that was opened for a
+// guest: what it sends is not from a program of the operator's, although it comes from this machine.
+func (r *Runtime) FromGuest(peer net.Addr) bool { return r.sockets.Outgoing(peer) }
+
 type countedListener struct {
 	net.Listener
 	runtime *Runtime

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/guests"
 	"sluice/runtime/sandbox/compile"
 )
 
@@ -221,38 +221,12 @@ func seed(t testing.TB, data string) {
 			t.Fatalf("the first server ended with status %d", code)
 		}
 	}
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		if to := filepath.Join(data, rel); d.IsDir() {
-			return os.MkdirAll(to, 0o700)
-		} else if d.Name() != "catalog.db" {
-			return os.Link(path, to) // written whole and never changed
-		} else {
-			return copyFile(path, to)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	guests.CopyData(t, from, data)
 }
 
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-func copyFile(from, to string) error {
-	b, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, b, 0o600)
 }
 
 // shared is a server that tests use which change nothing but their own connectors.

@@ -115,7 +115,7 @@ func (d *Dialer) connect(ctx context.Context, a *Allowance, address *TCPAddress)
 		d.config.Sockets.Release()
 		return nil, err
 	}
-	return d.config.Sockets.Count(conn), nil
+	return d.config.Sockets.countOutgoing(conn), nil
 }
 
 // denied reports a denial.

@@ -106,7 +106,7 @@ func (d *dialer) dialProxy(ctx context.Context) (net.Conn, error) {
 		}
 		return nil, &dialError{&proxyError{"the egress proxy cannot be reached"}}
 	}
-	return c.config.Sockets.Count(conn), nil
+	return c.config.Sockets.countOutgoing(conn), nil
 }
 
 // forward is dial for requests that the proxy gets itself.

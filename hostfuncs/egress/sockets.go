@@ -2,6 +2,7 @@ package egress
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 )
@@ -14,6 +15,8 @@ type Sockets struct {
 
 	mu      sync.Mutex // protects clients
 	clients map[*Client]struct{}
+
+	outgoing outgoing
 
 	reclaiming sync.Mutex // held by the one that closes idle connections
 }
@@ -92,10 +95,20 @@ func (s *Sockets) leave(c *Client) {
 // Count returns conn as one that gives back, when it is closed, the socket that a successful [Sockets.Acquire] took for it.
 func (s *Sockets) Count(conn net.Conn) net.Conn { return &countedConn{Conn: conn, sockets: s} }
 
+// countOutgoing is Count for a connection that was opened for a guest. No byte of the guest's has been sent yet.
+func (s *Sockets) countOutgoing(conn net.Conn) net.Conn {
+	return &countedConn{Conn: conn, sockets: s, end: s.outgoing.open(conn)}
+}
+
+// Outgoing says whether peer, from which a connection to this process has come, is the end of one that was opened for a
+// guest: that is not a program of the operator's, although it comes from this machine.
+func (s *Sockets) Outgoing(peer net.Addr) bool { return s.outgoing.has(endOf(peer)) }
+
 // countedConn gives its socket back when it is closed.
 type countedConn struct {
 	net.Conn
 	sockets *Sockets
+	end     netip.AddrPort // of a connection for a guest to this machine
 	closed  atomic.Bool
 }
 
@@ -104,6 +117,7 @@ func (c *countedConn) Close() error {
 	err := c.Conn.Close()
 	if !c.closed.Swap(true) {
 		c.sockets.Release()
+		c.sockets.outgoing.closed(c.end)
 	}
 	return err
 }

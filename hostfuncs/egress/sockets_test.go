@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestSockets(t *testing.T) {
@@ -81,5 +82,36 @@ func TestSockets_FailedDials(t *testing.T) {
 		if n := c.config.Sockets.Open(); n != 0 {
 			t.Fatalf("%d sockets are counted", n)
 		}
+	}
+}
+
+// TestSockets_Outgoing: a connection for a guest is known by its own end, also for a while after it was closed.
+func TestSockets_Outgoing(t *testing.T) {
+	server := newRawServer(t, func(conn net.Conn, r *bufio.Reader) { _, _ = io.Copy(conn, r) })
+	sockets := NewSockets(10)
+	d := newDialer(t, func(c *DialerConfig, _ *TCPEntry) { c.Sockets = sockets }, "127.0.0.1:*")
+	conn := dial(t, d, DialRequest{Address: strings.TrimPrefix(server.url, "http://")})
+	end := conn.raw.LocalAddr()
+	plain, err := net.Dial("tcp", strings.TrimPrefix(server.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if !sockets.Outgoing(end) || sockets.Outgoing(plain.LocalAddr()) || sockets.Outgoing(&net.UnixAddr{}) {
+		t.Error("who has opened a connection is not known")
+	}
+	conn.Abort()
+	if !sockets.Outgoing(end) {
+		t.Error("a connection is forgotten as soon as it is closed")
+	}
+	// Long after, and when another one is closed.
+	o := &sockets.outgoing
+	o.ends[endOf(end)], o.swept = time.Now().Add(-2*lingering), time.Time{}
+	if sockets.Outgoing(end) {
+		t.Error("a connection is known for ever")
+	}
+	dial(t, d, DialRequest{Address: strings.TrimPrefix(server.url, "http://")}).Abort()
+	if len(o.ends) != 1 {
+		t.Errorf("%d ends are kept", len(o.ends))
 	}
 }

@@ -95,5 +95,5 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 		sockets.Release()
 		return nil, &dialError{err}
 	}
-	return sockets.Count(conn), nil
+	return sockets.countOutgoing(conn), nil
 }

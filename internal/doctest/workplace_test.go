@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/internal/guests"
 )
 
 // These bound what a page may wait for.
@@ -36,6 +38,7 @@ type workplace struct {
 
 	// state holds what a reader's shell keeps from block to block: folder and variables.
 	state  string
+	seed   string // a data folder after a first start
 	server *exec.Cmd
 	log    lockedBuffer
 	ended  chan error // the server's end
@@ -180,22 +183,26 @@ func (w *workplace) write(t *testing.T, name, text string) {
 // here is a page's text with the port that the server really has.
 func (w *workplace) here(text string) string { return strings.ReplaceAll(text, "8200", w.port) }
 
-// begin makes the workplace that of a new reader, who has installed nothing. What was compiled stays, to save time.
+// begin makes the workplace that of a new reader, who has started a server once, so that the bundled connectors are not
+// compiled for each page.
 func (w *workplace) begin(t *testing.T) {
 	t.Helper()
 	data := filepath.Join(w.dir, "data")
-	entries, err := os.ReadDir(data)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if e.Name() != "compiled" {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(data, e.Name())))
-		}
-	}
 	if err := os.WriteFile(w.state, []byte("cd '"+w.dir+"'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if w.seed == "" {
+		w.serve(t, "the first start", serverScript("./bin/sluice serve"))
+		w.stop(t)
+		w.seed = filepath.Join(filepath.Dir(w.state), "seed")
+		if err := os.Rename(data, w.seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	guests.CopyData(t, w.seed, data)
 }
 
 // command is a shell that goes on where the last one ended. keep says whether another one is to go on where it ends.

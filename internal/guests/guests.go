@@ -1,7 +1,8 @@
-// Package guests finds the modules that tests run. `make guests` builds them.
+// Package guests finds the modules that tests run, and has what was compiled of them used again. `make guests` builds them.
 package guests
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,6 +25,35 @@ func Path(t testing.TB, name string) string {
 		return filepath.Join(root(t), "modules", "http", "http.wasm")
 	}
 	return filepath.Join(root(t), "bin", "guests", name+".wasm")
+}
+
+// CopyData makes a data folder from that of a server that has ended, so that what it compiled need not be compiled again.
+func CopyData(t testing.TB, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		if d.IsDir() {
+			return os.MkdirAll(target, 0o700)
+		}
+		if d.Name() != "catalog.db" {
+			return os.Link(path, target) // written whole and never changed
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, text, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // root is the repository's folder.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/runtime"
 	"sluice/runtime/server"
 	"sluice/runtime/server/servertest"
 )
@@ -301,5 +302,33 @@ func TestExpect(t *testing.T) {
 	a := s.Raw("GET /admin/v1/connectors HTTP/1.0\r\nHost: 127.0.0.1\r\nSluice-Admin: 1\r\n\r\n")
 	if len(a) != 1 || a[0].Status != 403 {
 		t.Errorf("management by HTTP/1.0: got %v", a)
+	}
+}
+
+// TestOperator_Guest: a connector that reaches its own server is not the operator, whatever it is granted, and although it
+// comes from this machine.
+func TestOperator_Guest(t *testing.T) {
+	t.Parallel()
+	all := runtime.Grant{HTTP: []string{"http://*"}, Addresses: []string{"public", "private", "loopback"}}
+	s := servertest.MustServe(t, servertest.Shared(), servertest.Bundled("http"), servertest.Grant("http", all))
+	for _, tc := range []struct{ name, command, params string }{
+		{"a list", "http/GetRequest", `{"url": "%s/admin/v1/connectors", "headers": {"Sluice-Admin": "1"}}`},
+		{"by another name", "http/GetRequest", `{"url": "http://localhost:%s/admin/v1/connectors", "headers": {"Sluice-Admin": "1"}}`},
+		{"its grant", "http/PutRequest", `{"url": "%s/admin/v1/connectors/http/grant", "headers": {"Sluice-Admin": "1"}, "data": {"http": ["https://*"]}}`},
+	} {
+		at := s.URL
+		if strings.Contains(tc.params, "localhost") {
+			at = s.Addr[strings.LastIndexByte(s.Addr, ':')+1:]
+		}
+		a := s.Do(tc.command, fmt.Sprintf(tc.params, at))
+		if e := envelopeOf(t, a); e.Response.Status == nil || *e.Response.Status != 403 || !strings.Contains(string(a.Body), "operator_only") {
+			t.Errorf("%s: got %s", tc.name, a)
+		}
+	}
+	if a := s.Send("GET", "/admin/v1/connectors", servertest.Header("Sluice-Admin", "1"), ""); a.Status != 200 {
+		t.Errorf("the operator: got %s", a)
+	}
+	if a := s.Do("http/GetRequest", `{"url": "`+s.URL+`/liveness"}`); a.Status != 200 || a.Code() != "" {
+		t.Errorf("what everybody may ask: got %s", a)
 	}
 }

@@ -53,7 +53,7 @@ func (s *Server) operatorAdmitted(ctx *fasthttp.RequestCtx) bool {
 		s.refuse(ctx, fasthttp.StatusUnauthorized, "unauthorized", "Management needs the admin key: send it as Authorization: Bearer, or give it to sluice as --key or SLUICE_ADMIN_KEY.")
 		return false
 	}
-	if why := notThisMachine(ctx); why != "" {
+	if why := s.notThisMachine(ctx); why != "" {
 		s.audit(ctx, "refused, as no key is configured", "")
 		s.refuse(ctx, fasthttp.StatusForbidden, "operator_only", "No admin key is configured, so management works from this machine only: "+why+" Set SLUICE_ADMIN_KEY to manage from elsewhere.")
 		return false
@@ -62,13 +62,15 @@ func (s *Server) operatorAdmitted(ctx *fasthttp.RequestCtx) bool {
 }
 
 // notThisMachine says why a request does not come straight from a program of this machine's operator, or "". A proxy
-// on this machine, or a page in a browser on it, is not the operator.
-func notThisMachine(ctx *fasthttp.RequestCtx) string {
+// on this machine, a page in a browser on it, or a connector that reaches back to this server is not the operator.
+func (s *Server) notThisMachine(ctx *fasthttp.RequestCtx) string {
 	h := &ctx.Request.Header
 	peer, ok := netip.AddrFromSlice(ctx.RemoteIP())
 	switch {
 	case !ok || !peer.Unmap().IsLoopback():
 		return "the request comes from another one."
+	case s.config.Runtime.FromGuest(ctx.RemoteAddr()):
+		return "the request comes from a connector."
 	case !loopbackHost(string(h.Host())):
 		return "the request's Host is not a loopback address."
 	case forwarded(h), !h.IsHTTP11(): // some proxies say nothing of themselves, but speak HTTP/1.0
