@@ -6,9 +6,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"syscall"
+
+	"sluice/internal/regular"
 )
 
 // maxPEM bounds a file of certificates, in bytes.
@@ -66,28 +66,16 @@ func LoadCertificate(certificate, key string) (tls.Certificate, error) {
 }
 
 func readPEM(path string) ([]byte, error) {
-	// A pipe would be waited for, were it opened otherwise.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s", path)
-	}
-	if err != nil {
-		return nil, unreadable(path)
-	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
+	text, err := regular.Read(path, maxPEM)
 	switch {
-	case err != nil:
-		return nil, unreadable(path)
-	case len(text) > maxPEM:
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s", path)
+	case errors.Is(err, regular.ErrNotRegular):
+		return nil, fmt.Errorf("%s is no file", path)
+	case errors.Is(err, regular.ErrTooLarge):
 		return nil, fmt.Errorf("%s is over %d bytes: that is no file of certificates", path, maxPEM)
+	case err != nil:
+		return nil, fmt.Errorf("%s cannot be read by the user that Sluice runs as", path)
 	}
 	return text, nil
-}
-
-func unreadable(path string) error {
-	return fmt.Errorf("%s cannot be read by the user that Sluice runs as", path)
 }

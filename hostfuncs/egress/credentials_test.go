@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -126,9 +127,14 @@ func TestLoadCredentials_Errors(t *testing.T) {
 	empty, text := writeFile(t, dir, "empty", nil), writeFile(t, dir, "text", []byte("hunter2"))
 	garbage := writeFile(t, dir, "garbage", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("hunter2")}))
 	large := writeFile(t, dir, "large", make([]byte, maxPEM+1))
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct{ path, want string }{
 		{filepath.Join(dir, "none"), "there is no file"}, {dir, "is no file"}, {empty, "holds no certificate"}, {text, "holds no certificate"},
-		{garbage, "cannot be read"}, {key, "is no certificate"}, {large, "is over"},
+		{garbage, "cannot be read"}, {key, "is no certificate"}, {large, "is over"}, {pipe, "is no file"}, {"/dev/zero", "is no file"},
+		{certificate + "/below", "cannot be read"},
 	} {
 		if _, err := LoadAuthorities(tt.path); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.path) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", tt.path, err)
@@ -137,6 +143,7 @@ func TestLoadCredentials_Errors(t *testing.T) {
 	for _, tt := range []struct{ certificate, key, want string }{
 		{filepath.Join(dir, "none"), key, "there is no file"}, {certificate, filepath.Join(dir, "none"), "there is no file"},
 		{text, key, "holds no certificate"}, {certificate, text, "holds no key"}, {certificate, otherKey, "are no certificate and its key"},
+		{pipe, key, "is no file"}, {certificate, pipe, "is no file"}, {certificate, large, "is over"},
 		{garbage, key, "are no certificate and its key"}, {key, certificate, "are no certificate and its key"},
 	} {
 		if _, err := LoadCertificate(tt.certificate, tt.key); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2") {

@@ -3,12 +3,11 @@ package secret
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"unicode/utf8"
+
+	"sluice/internal/regular"
 )
 
 // MaxValue bounds a value, in bytes.
@@ -45,7 +44,6 @@ var (
 	errEmpty     = errors.New("it is empty")
 	errTooLong   = fmt.Errorf("it is longer than %d bytes", MaxValue)
 	errNoText    = errors.New("it is no text: it must be UTF-8 without zero bytes")
-	errNoFile    = errors.New("it is no regular file")
 	errNotStored = errors.New("the store holds no value of that name: set it by `sluice secret set`")
 )
 
@@ -88,35 +86,13 @@ func (s *Set) read(d *defined) (string, error) {
 		}
 		return value, nil
 	case fromFile:
-		return readFile(d.source.at)
+		text, err := regular.Read(d.source.at, MaxValue+2) // with the line break that is cut
+		if errors.Is(err, regular.ErrTooLarge) {
+			err = errTooLong
+		}
+		return string(text), err
 	}
 	return s.config.Store.value(d.name)
-}
-
-// readFile reads a small regular file. A pipe or a device would keep the call waiting.
-func readFile(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return "", reasonOf(err)
-	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", errNoFile
-	}
-	text, err := io.ReadAll(io.LimitReader(f, MaxValue+3)) // with the line break that is cut, and one to see that it is longer
-	if err != nil {
-		return "", reasonOf(err)
-	}
-	return string(text), nil
-}
-
-// reasonOf leaves the path out, which is named already.
-func reasonOf(err error) error {
-	var e *os.PathError
-	if errors.As(err, &e) {
-		return e.Err
-	}
-	return err
 }
 
 // clean cuts one line break at the end, which editors and shells leave, and checks that what remains can be used.
