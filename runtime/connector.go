@@ -85,12 +85,12 @@ func (r *Runtime) serve(c *connector, code *code) error {
 	}
 	dialer, err := r.tcpDialer(c)
 	if err != nil {
-		return refuse(RefusedManifest, err.Error())
+		return r.unusable(c, err)
 	}
 	client, err := r.client(c)
 	if err != nil {
 		c.closeClients()
-		return refuse(RefusedManifest, err.Error())
+		return r.unusable(c, err)
 	}
 	c.code, c.http, c.tcp, c.cache = code, client, dialer, r.newCache(c)
 	c.secrets = r.secrets.Access(c.name, requestedSecrets(c.version.Manifest), c.grant.Secrets)
@@ -136,7 +136,7 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	}
 	config, err := c.grant.wayOut()
 	if err != nil {
-		return nil, fmt.Errorf("the grant of connector %q: %w", c.name, err)
+		return nil, err
 	}
 	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, r.sockets
 	config.Version, config.ResponseLimit = r.config.Version, c.limits.Response

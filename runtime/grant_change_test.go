@@ -293,7 +293,7 @@ func TestSetGrant_FileGone(t *testing.T) {
 			}
 
 			h = start(t, store, change)
-			if why := h.Unavailable()["word"]; !strings.Contains(why, "ca.pem") {
+			if why := h.Unavailable()["word"]; !strings.Contains(why, "in ca can't be used") {
 				t.Errorf("unavailable because of %q", why)
 			}
 			h.wantFailure("word/Say", "{}", envelope.ConnectorUnavailable)

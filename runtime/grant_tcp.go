@@ -27,7 +27,7 @@ func (g Grant) tcpEntry() (egress.TCPEntry, error) {
 		return e, nil
 	}
 	if e.RootCAs, err = egress.LoadAuthorities(g.TCPAuthorities); err != nil {
-		return e, fmt.Errorf("tcp_ca: %w", err)
+		return e, &fileError{"tcp_ca", err}
 	}
 	return e, nil
 }
