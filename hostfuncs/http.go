@@ -46,31 +46,30 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 		left := time.Until(deadline)
 		r.Timeout = min(r.Timeout, max(left-deadlineMargin, left/2))
 	}
-	var failure *egress.Error
-	if c.masker, failure = c.Secrets.Put(r); failure != nil {
+	c.masker = nil
+	if failure := c.Secrets.Put(r); failure != nil {
 		return nil, failure, nil
 	}
 	response, failure := c.HTTP.Do(ctx, r)
-	if failure != nil {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, err
-		}
+	if failure == nil {
+		c.masker = c.Secrets.Masker(response.Redirected)
+		return response, nil, nil
 	}
-	return response, failure, nil
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	c.masker = c.Secrets.MessageMasker()
+	return nil, failure, nil
 }
 
 // MaskHTTP takes out of what SendHTTP returned what the guest must not see of secrets. It computes, and calls look as
 // [secret.Masker.Response] does.
 func (c *Call) MaskHTTP(response *egress.Response, failure *egress.Error, look func(n int)) (*egress.Response, *egress.Error) {
-	m := c.masker
-	if response != nil && response.Redirected != "" {
-		m = c.Secrets.Follow(m, response.Redirected)
-	}
-	m.Response(response, look)
-	if failure != nil && m != nil {
+	c.masker.Response(response, look)
+	if failure != nil && c.masker != nil {
 		// A message may name a host that a service has made of what it was sent.
 		masked := *failure
-		masked.Message = m.Text(failure.Message)
+		masked.Message = c.masker.Message(failure.Message, failure.Locations, look)
 		failure = &masked
 	}
 	return response, failure

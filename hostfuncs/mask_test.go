@@ -46,15 +46,22 @@ func TestCall_MaskHTTP(t *testing.T) {
 	}
 }
 
+// A failure's message is masked whatever the origin: redirects may have led the request by any.
 func TestCall_MaskHTTP_Failure(t *testing.T) {
-	failure := &egress.Error{Code: egress.CodeEgressDenied, Message: secretB + ".example is not granted"}
-	c := withSecretB(t, &doer{failure: failure})
-	head, _, _, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"https://b.example/"}`), nil)
-	if err != nil || strings.Contains(string(head), secretB) || !strings.Contains(string(head), "is not granted") {
-		t.Errorf("got %s, %v", head, err)
-	}
-	if !strings.Contains(failure.Message, secretB) {
-		t.Error("an error that others may hold was changed")
+	for _, url := range []string{"https://b.example/", "https://a.example/"} {
+		failure := &egress.Error{Code: egress.CodeEgressDenied, Message: strings.ToUpper(secretB) + ".example is not granted", Locations: []string{"/there"}}
+		c := withSecretB(t, &doer{failure: failure})
+		head, _, _, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"`+url+`"}`), nil)
+		if err != nil || !strings.Contains(string(head), `"message":"`+secret.Mask+`.example is not granted"`) {
+			t.Errorf("got %s, %v", head, err)
+		}
+		if !strings.Contains(failure.Message, strings.ToUpper(secretB)) {
+			t.Error("an error that others may hold was changed")
+		}
+		failure.Locations = []string{"https://x/" + secretB}
+		if head, _, _, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"`+url+`"}`), nil); err != nil || strings.Contains(string(head), "example") {
+			t.Errorf("got %s, %v", head, err)
+		}
 	}
 }
 

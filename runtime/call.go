@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"sluice/hostfuncs"
-	"sluice/hostfuncs/secret"
 	"sluice/internal/rawjson"
 	"sluice/runtime/abi"
 	"sluice/runtime/envelope"
@@ -75,9 +73,8 @@ func (r *Runtime) acquire(cmd *Command) (*Command, bool) {
 
 func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.Answer, error) {
 	c := cmd.connector
-	host := &hostfuncs.Call{HTTP: c.http, TCP: c.tcp, Cache: c.cache, Secrets: secret.Call{Access: c.secrets}}
 	entry := &abi.Call{
-		Host: host, Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output, Budget: r.growth,
+		Host: c.hostCall(), Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output, Budget: r.growth,
 	}
 	defer entry.Release()
 	answer, err := r.execute(ctx, entry, cmd)

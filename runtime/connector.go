@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"sluice/hostfuncs"
+	"sluice/hostfuncs/auth"
 	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
 	"sluice/hostfuncs/secret"
@@ -33,7 +34,8 @@ type connector struct {
 	pool        *sandbox.Pool
 	slots       *sandbox.Slots
 	http        hostfuncs.Doer
-	clients     []*egress.Client // that http goes through
+	auth        *auth.Client     // which http's requests go through first; nil: the host authenticates none
+	clients     []*egress.Client // that http and auth go through
 	tcp         hostfuncs.Dialer
 	cache       *cache.Cache // nil: none
 	secrets     *secret.Access
@@ -94,6 +96,9 @@ func (r *Runtime) serve(c *connector, code *code) error {
 	}
 	c.code, c.http, c.tcp, c.cache = code, client, dialer, r.newCache(c)
 	c.secrets = r.secrets.Access(c.name, requestedSecrets(c.version.Manifest), c.grant.Secrets)
+	if c.auth != nil {
+		c.secrets = c.secrets.WithCredentials(c.grant.authSecrets(), c.auth.Tokens)
+	}
 	if c.slots == nil {
 		c.slots = sandbox.NewSlots(c.limits.Concurrent, c.limits.Queue)
 	}
@@ -142,7 +147,8 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	config.Version, config.ResponseLimit = r.config.Version, c.limits.Response
 	client := egress.NewClient(config)
 	c.clients = append(c.clients, client)
-	return r.authenticated(c, client, config)
+	c.auth, err = r.authentication(c, client, config)
+	return client, err
 }
 
 // acquire claims the connector for a call; false where it has left service and is closed.

@@ -9,6 +9,7 @@ import (
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/auth"
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 )
 
 // authMembers are the members of one element of a grant's auth that are texts.
@@ -103,11 +104,12 @@ func writtenAuth(entries []auth.Entry) any {
 	return out
 }
 
-// authenticated has the host authenticate what goes out through next, where the connector's grant says so.
-func (r *Runtime) authenticated(c *connector, next *egress.Client, config egress.Config) (hostfuncs.Doer, error) {
+// authentication is what has the host authenticate what goes out through next; nil where the connector's grant does not say
+// so.
+func (r *Runtime) authentication(c *connector, next *egress.Client, config egress.Config) (*auth.Client, error) {
 	entries := c.grant.Auth
 	if len(entries) == 0 {
-		return next, nil
+		return nil, nil
 	}
 	tokens := hostfuncs.Doer(hostfuncs.Denied("no token service is granted"))
 	var services []egress.Rule
@@ -132,7 +134,18 @@ func (r *Runtime) authenticated(c *connector, next *egress.Client, config egress
 		c.clients = append(c.clients, client)
 		tokens = client
 	}
-	return auth.NewClient(auth.Config{Entries: entries, Secret: r.secrets.ValueFor, Next: next, Tokens: tokens}), nil
+	return auth.NewClient(auth.Config{
+		Entries: entries, Secret: r.secrets.ValueFor, BoundTo: r.secrets.BoundTo, Next: next, Tokens: tokens,
+	}), nil
+}
+
+// hostCall is the host's side of a call of the connector: what it is granted, and nothing that has gathered yet.
+func (c *connector) hostCall() *hostfuncs.Call {
+	host := &hostfuncs.Call{HTTP: c.http, TCP: c.tcp, Cache: c.cache, Secrets: secret.Call{Access: c.secrets}}
+	if c.auth != nil {
+		host.HTTP = c.auth.For(host.Secrets.Use)
+	}
+	return host
 }
 
 // tokenPolicy lets the host reach a connector's token services, at the addresses that its grant opens.

@@ -18,7 +18,6 @@ import (
 	"sync"
 	"testing"
 
-	"sluice/hostfuncs"
 	"sluice/hostfuncs/secret"
 	"sluice/internal/guests"
 	"sluice/runtime/abi"
@@ -246,7 +245,7 @@ func inSandbox(t testing.TB, h *harness, command, params string) (find func(stri
 	}
 	t.Cleanup(i.Close)
 	entry = &abi.Call{
-		Host:   &hostfuncs.Call{HTTP: c.http, Secrets: secret.Call{Access: c.secrets}},
+		Host:   c.hostCall(),
 		Params: []byte(params), Context: cmd.context(context.Background(), &Call{}), OutputLimit: 1 << 20,
 	}
 	if err := entry.Execute(context.Background(), i, cmd.index); err != nil {

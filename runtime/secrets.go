@@ -47,6 +47,12 @@ func (g Grant) secretNames() []string {
 	for _, granted := range g.Secrets {
 		names = append(names, granted.Name)
 	}
+	return append(names, g.authSecrets()...)
+}
+
+// authSecrets are the secrets by which the host authenticates requests under a grant.
+func (g Grant) authSecrets() []string {
+	var names []string
 	for _, e := range g.Auth {
 		names = append(names, e.Secret)
 	}

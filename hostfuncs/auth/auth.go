@@ -90,6 +90,8 @@ type Config struct {
 	// Secret returns the value of a secret that is to go to an origin, in a place, or why it may not. It is asked for a
 	// token's secret and the token's destination too: who gets the token can do what its owner may.
 	Secret func(name, origin string, place secret.Place) (string, *egress.Error)
+	// BoundTo says whether a secret may be sent to an origin: those see the tokens that it is traded for.
+	BoundTo func(name, origin string) bool
 	// Next sends what has been authenticated, Tokens the requests for tokens. Both hold the rules of the operator.
 	Next, Tokens Doer
 }
@@ -113,13 +115,13 @@ func NewClient(c Config) *Client {
 }
 
 // Do authenticates a request where an entry's rule covers it, and sends it. What the guest has put into the place of the
-// credential is replaced, and a service that repeats the credential does not hand it to the guest.
+// credential is replaced. Before it leaves, used is told the credential, which whoever hands the response to a guest masks.
 //
 // # Errors
 //
 // Those of Next and of Secret; auth_refused where there is no credential to be had, and trying again is pointless, and auth_unavailable
 // where the token service does not answer.
-func (c *Client) Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential string)) (*egress.Response, *egress.Error) {
 	u, err := egress.ParseURL(r.URL)
 	if err != nil {
 		return c.config.Next.Do(ctx, r) // which says what is wrong with it
@@ -138,23 +140,47 @@ func (c *Client) Do(ctx context.Context, r *egress.Request) (*egress.Response, *
 		return nil, failure
 	}
 	if e.Kind == OAuth2 {
-		return c.tokens[at].do(ctx, r)
+		return c.tokens[at].do(ctx, r, used)
 	}
 	signed, failure := c.sign(ctx, e, r, value)
 	if failure != nil {
 		return nil, failure
 	}
-	return c.send(ctx, signed, value)
+	used(value)
+	return c.send(ctx, signed)
 }
 
 // send sends a request that is the client's own and has a credential in it.
-func (c *Client) send(ctx context.Context, r *egress.Request, credential string) (*egress.Response, *egress.Error) {
+func (c *Client) send(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
 	r.Confined = true
 	// An encoding that only the guest reads would hide what the service repeats.
 	r.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool { return strings.EqualFold(h[0], "Accept-Encoding") })
-	response, failure := c.config.Next.Do(ctx, r)
-	secret.NewMasker([]string{credential}).Response(response, nil)
-	return response, failure
+	return c.config.Next.Do(ctx, r)
+}
+
+// For returns what sends the requests of one call, and tells used of the credentials in them.
+func (c *Client) For(used func(credential string)) Doer { return caller{c, used} }
+
+type caller struct {
+	client *Client
+	used   func(credential string)
+}
+
+// Do implements Doer.
+func (c caller) Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+	return c.client.Do(ctx, r, c.used)
+}
+
+// Tokens are those that services gave for a secret, of the ones bound to an origin, or of all for "". What has been sent to
+// an origin may come back from it, in any call's response.
+func (c *Client) Tokens(origin string) []string {
+	var values []string
+	for _, t := range c.tokens {
+		if t != nil && (origin == "" || c.config.BoundTo(t.entry.Secret, origin)) {
+			values = append(values, t.known()...)
+		}
+	}
+	return values
 }
 
 func (c *Client) sign(ctx context.Context, e *Entry, r *egress.Request, value string) (*egress.Request, *egress.Error) {

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -9,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,6 +90,9 @@ func secretFor(origins ...string) func(string, string, secret.Place) (string, *e
 	}
 }
 
+// unmasked is for tests that look at no response.
+func unmasked(string) {}
+
 func rule(t testing.TB, s string) egress.Rule {
 	t.Helper()
 	r, err := egress.ParseRule(s)
@@ -132,10 +133,12 @@ func TestClient_Do(t *testing.T) {
 			next := egressTo(t, service.URL)
 			c := NewClient(Config{Entries: []Entry{tc.entry}, Secret: secretFor(service.URL), Next: next, Tokens: next})
 			request := &egress.Request{Method: "GET", URL: service.URL + tc.path, Headers: tc.headers}
-			response, failure := c.Do(t.Context(), request)
+			var used []string
+			response, failure := c.For(func(credential string) { used = append(used, credential) }).Do(t.Context(), request)
 			if failure != nil {
 				t.Fatal(failure)
 			}
+			secret.NewMasker(used).Response(response, nil)
 			got := service.seen()[0]
 			name, value, _ := strings.Cut(tc.header, ": ")
 			if name != "" && (got.header.Get(name) != value || len(got.header.Values(name)) > 1) || got.url != tc.url {
@@ -160,11 +163,11 @@ func TestClient_Do_Errors(t *testing.T) {
 		Entries: []Entry{{Rule: rule(t, service.URL), Kind: Bearer, Secret: "key"}},
 		Secret:  secretFor(), Next: next, Tokens: next,
 	})
-	_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
+	_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
 	if failure == nil || failure.Code != egress.CodeSecretDenied || !strings.Contains(failure.Message, "not bound") {
 		t.Errorf("got %v", failure)
 	}
-	_, failure = c.Do(t.Context(), &egress.Request{Method: "GET", URL: "nowhere"})
+	_, failure = c.Do(t.Context(), &egress.Request{Method: "GET", URL: "nowhere"}, unmasked)
 	if failure == nil || failure.Code != egress.CodeInvalidRequest {
 		t.Errorf("got %v", failure)
 	}
@@ -225,159 +228,5 @@ func TestSignV4(t *testing.T) {
 	}
 	if text := fmt.Sprint(signed.Headers); !strings.Contains(text, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881") {
 		t.Errorf("the body's digest is not in %s", text)
-	}
-}
-
-// tokenService gives tokens out, and counts how often it was asked.
-type tokenService struct {
-	*httptest.Server
-	asked  atomic.Int64
-	answer atomic.Value // func(http.ResponseWriter, *http.Request)
-}
-
-func newTokenService(t testing.TB) *tokenService {
-	s := &tokenService{}
-	s.answer.Store(func(w http.ResponseWriter, r *http.Request) {
-		user, password, _ := r.BasicAuth()
-		if user != "me" || password != "s3cr3t%2F%2B+value" || r.FormValue("grant_type") != "client_credentials" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"bearer","expires_in":3600,"scope":%q}`, s.asked.Load(), r.FormValue("scope"))
-	})
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.asked.Add(1)
-		s.answer.Load().(func(http.ResponseWriter, *http.Request))(w, r)
-	}))
-	t.Cleanup(s.Close)
-	return s
-}
-
-func oauthClient(t testing.TB, service *httptest.Server, tokens *tokenService) *Client {
-	e := Entry{Rule: rule(t, service.URL), Kind: OAuth2, Secret: "key", User: "me", TokenURL: tokens.URL + "/token", Scopes: []string{"a", "b"}}
-	if err := e.Check(); err != nil {
-		t.Fatal(err)
-	}
-	return NewClient(Config{
-		Entries: []Entry{e}, Secret: secretFor(tokens.URL, service.URL), Next: egressTo(t, service.URL), Tokens: egressTo(t, tokens.URL),
-	})
-}
-
-// A thousand calls, many at once, share one token.
-func TestOAuth2_Shared(t *testing.T) {
-	service, tokens := newService(t), newTokenService(t)
-	c := oauthClient(t, service.Server, tokens)
-	var all sync.WaitGroup
-	var failed atomic.Int64
-	for range 20 {
-		all.Go(func() {
-			for range 50 {
-				if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}); failure != nil {
-					failed.Add(1)
-				}
-			}
-		})
-	}
-	all.Wait()
-	for _, head := range service.seen() {
-		if head.header.Get("Authorization") != "Bearer token-1" {
-			failed.Add(1)
-		}
-	}
-	if tokens.asked.Load() != 1 || failed.Load() != 0 {
-		t.Errorf("%d tokens were fetched, %d calls failed", tokens.asked.Load(), failed.Load())
-	}
-}
-
-// A token that has ended, or that the service refuses, is replaced.
-func TestOAuth2_Replaced(t *testing.T) {
-	tokens := newTokenService(t)
-	service := newService(t)
-	var refuse atomic.Bool
-	answer := service.Config.Handler
-	service.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if refuse.Load() {
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-		answer.ServeHTTP(w, r)
-	})
-	c := oauthClient(t, service.Server, tokens)
-	want := func(status int, credential string) {
-		t.Helper()
-		response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
-		if failure != nil || response.Status != status {
-			t.Errorf("got %+v, %v", response, failure)
-		}
-		if got := service.seen()[0].header.Get("Authorization"); got != credential {
-			t.Errorf("the service saw %q, want %q", got, credential)
-		}
-	}
-	want(200, "Bearer token-1")
-	want(200, "Bearer token-1")
-	refuse.Store(true)
-	want(401, "Bearer token-1")
-	refuse.Store(false)
-	want(200, "Bearer token-2")
-	c.tokens[0].mu.Lock()
-	c.tokens[0].current.Expiry = time.Now().Add(-time.Second)
-	c.tokens[0].mu.Unlock()
-	want(200, "Bearer token-3")
-}
-
-func TestOAuth2_Errors(t *testing.T) {
-	service := newService(t)
-	for _, tc := range []struct {
-		name   string
-		answer func(http.ResponseWriter, *http.Request)
-		code   egress.Code
-		says   string
-	}{
-		{"refused", func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprintf(w, `{"error":"invalid_client","error_description":"%s is wrong"}`, secretValue)
-		}, egress.CodeAuthRefused, `answered 400 to the client "me"`},
-		{"broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, egress.CodeAuthUnavailable, "answered 502"},
-		{"too many", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, egress.CodeAuthUnavailable, "answered 429"},
-		{"nonsense", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, secretValue) }, egress.CodeAuthUnavailable, "answered with no token"},
-		{"no token", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, `{}`)
-		}, egress.CodeAuthUnavailable, "answered with no token"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
-		}, egress.CodeAuthRefused, "answered 307"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			tokens := newTokenService(t)
-			tokens.answer.Store(tc.answer)
-			c := oauthClient(t, service.Server, tokens)
-			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL})
-			if failure == nil || failure.Code != tc.code || !strings.Contains(failure.Message, tc.says) || strings.Contains(failure.Message, "s3cr3t") {
-				t.Errorf("got %v", failure)
-			}
-			before := tokens.asked.Load()
-			if _, again := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}); again == nil || tokens.asked.Load() == before {
-				t.Errorf("a failure was kept: %v", again)
-			}
-		})
-	}
-}
-
-// A call that waits for a token ends with its own deadline.
-func TestOAuth2_Slow(t *testing.T) {
-	service, tokens := newService(t), newTokenService(t)
-	release := make(chan struct{})
-	give := tokens.answer.Load().(func(http.ResponseWriter, *http.Request))
-	tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) { <-release; give(w, r) })
-	c := oauthClient(t, service.Server, tokens)
-	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, failure := c.Do(short, &egress.Request{Method: "GET", URL: service.URL}); failure == nil || failure.Code != egress.CodeTimeout {
-		t.Errorf("got %v", failure)
-	}
-	close(release)
-	if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}); failure != nil || tokens.asked.Load() != 1 {
-		t.Errorf("got %v after %d questions: what the first waited for is everybody's", failure, tokens.asked.Load())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,17 +28,23 @@ type tokens struct {
 	client *Client
 	flight singleflight.Group
 
-	mu      sync.Mutex // protects current
+	mu      sync.Mutex // protects what follows
 	current *oauth2.Token
+	// given are the last tokens, newest first. One that was refused in one place can be good in another.
+	given []string
 }
 
+// maxGiven is how many tokens are kept from guests: the present one, and those before it that may not have ended.
+const maxGiven = 4
+
 // do sends a request with a token. A service that does not take it has the next request ask for another.
-func (t *tokens) do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+func (t *tokens) do(ctx context.Context, r *egress.Request, used func(string)) (*egress.Response, *egress.Error) {
 	token, failure := t.token(ctx)
 	if failure != nil {
 		return nil, failure
 	}
-	response, failure := t.client.send(ctx, with(r, "Authorization", token.Type()+" "+token.AccessToken), token.AccessToken)
+	used(token.AccessToken)
+	response, failure := t.client.send(ctx, with(r, "Authorization", token.Type()+" "+token.AccessToken))
 	if failure == nil && response.Status == http.StatusUnauthorized {
 		t.forget(token)
 	}
@@ -51,6 +58,12 @@ func (t *tokens) valid() *oauth2.Token {
 		return t.current
 	}
 	return nil
+}
+
+func (t *tokens) known() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.given)
 }
 
 func (t *tokens) forget(token *oauth2.Token) {
@@ -111,6 +124,7 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.current = token
+	t.given = append([]string{token.AccessToken}, t.given[:min(len(t.given), maxGiven-1)]...)
 	return token, nil
 }
 

@@ -80,6 +80,9 @@ type Error struct {
 	Denial *Denial
 	// RetryAfter is set with CodeCircuitOpen: until the destination is tried again.
 	RetryAfter time.Duration
+	// Locations are what peers wrote where they redirected the request, in order. They may hold anything that was sent, and
+	// Message may name a host that was made of one: they are for whoever looks for secrets in it, and nobody else.
+	Locations []string
 
 	ended error
 }

@@ -24,10 +24,15 @@ var describing = []string{"Content-Type", "Content-Language", "Content-Encoding"
 // follow sends the request, and after each redirect the one that it asks for. Each is authorised like the first.
 func (e *exchange) follow(ctx context.Context, body []byte) (*Response, *Error) {
 	most := min(e.client.config.Redirects, MaxRedirects)
+	var locations []string
+	failed := func(failure *Error) (*Response, *Error) {
+		failure.Locations = locations
+		return nil, failure
+	}
 	for hops := 0; ; hops++ {
 		response, failure := e.try(ctx, body)
 		if failure != nil {
-			return nil, failure
+			return failed(failure)
 		}
 		location, ok := redirection(response)
 		if !ok {
@@ -36,18 +41,19 @@ func (e *exchange) follow(ctx context.Context, body []byte) (*Response, *Error) 
 			}
 			return response, nil
 		}
+		locations = append(locations, location)
 		if hops == most {
-			return nil, &Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects further, and %d redirects are followed at most", e.url.host, most)}
+			return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects further, and %d redirects are followed at most", e.url.host, most)})
 		}
 		next, failure := e.redirected(response.Status, location)
 		if failure != nil {
-			return nil, failure
+			return failed(failure)
 		}
 		if !resends(response.Status) {
 			body = nil
 		}
 		if e.confined && len(body) > 0 && next.url.Origin() != e.url.Origin() {
-			return nil, &Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", e.url.host, next.url.Origin())}
+			return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", e.url.host, next.url.Origin())})
 		}
 		next.body.data = body
 		e = next

@@ -177,6 +177,8 @@ func TestClient_Redirects_End(t *testing.T) {
 				}
 			} else if err := expectCode(t, c, request, tt.code); strings.Contains(err.Message, "canary") || strings.Contains(err.Message, "passwd") {
 				t.Errorf("the message repeats the peer's text: %s", err.Message)
+			} else if want := slices.Repeat([]string{tt.location}, tt.requests); !slices.Equal(err.Locations, want) {
+				t.Errorf("it was led by %q, want %q", err.Locations, want)
 			}
 			if n := len(s.requests()); n != tt.requests {
 				t.Errorf("%d requests, want %d", n, tt.requests)

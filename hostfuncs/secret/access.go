@@ -23,6 +23,8 @@ type Access struct {
 	requested []string
 	granted   map[string]Grant
 	usable    []*defined // granted and requested
+	host      []*defined // what the host itself sends for the connector
+	issued    func(origin string) []string
 }
 
 // Access returns what a connector that asks for these secrets may do under these grants.
@@ -35,6 +37,39 @@ func (s *Set) Access(connector string, requested []string, granted []Grant) *Acc
 		}
 	}
 	return a
+}
+
+// WithCredentials returns an Access that allows the same, and has responses and messages masked for what the host itself
+// sends on the connector's behalf too: the secrets of these names, and the texts that issued returns for an origin, such as
+// tokens. For "" it returns all. A nil issued is none.
+func (a *Access) WithCredentials(names []string, issued func(origin string) []string) *Access {
+	out := *a
+	out.issued = issued
+	for _, name := range names {
+		if d := a.set.defined[name]; d != nil && !slices.Contains(out.host, d) {
+			out.host = append(slices.Clip(out.host), d)
+		}
+	}
+	return &out
+}
+
+// hides says whether there is anything that a guest must not see in what comes back.
+func (a *Access) hides() bool { return a != nil && len(a.usable)+len(a.host) > 0 }
+
+// hidden are the secrets that a response of an origin must not hold, or, for "", any: those of the connector that it may not
+// read, and the host's.
+func (a *Access) hidden(origin string) []*defined {
+	if a == nil {
+		return nil
+	}
+	var out []*defined
+	for _, d := range slices.Concat(a.usable, a.host) {
+		if origin != "" && !slices.Contains(d.origins, origin) || a.granted[d.name].Clear && slices.Contains(a.usable, d) || slices.Contains(out, d) {
+			continue
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // find returns a secret that the connector may use. The error says which rule would allow it; it is the same whether or
@@ -76,6 +111,12 @@ func (s *Set) ValueFor(name, origin string, place Place) (string, *egress.Error)
 		return "", denied("the secret %q, by which the connector's requests are authenticated, may not stand in a %s: add it to the places of secrets.%s", name, place, name)
 	}
 	return (&Access{set: s}).value(d)
+}
+
+// BoundTo says whether a secret may be sent to an origin.
+func (s *Set) BoundTo(name, origin string) bool {
+	d := s.defined[name]
+	return d != nil && slices.Contains(d.origins, origin)
 }
 
 func denied(format string, args ...any) *egress.Error {

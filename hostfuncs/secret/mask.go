@@ -24,9 +24,10 @@ const Mask = "[redacted]"
 
 // Masker finds values in texts: as they are, percent-encoded, with JSON's escapes, and within Base64. It is immutable.
 type Masker struct {
-	values  []string
 	needles []needle
-	spaces  bool // a value holds a blank, which a form writes as a plus sign
+	spaces  bool    // a value holds a blank, which a form writes as a plus sign
+	folded  *Masker // finds the values in whichever case their letters are; its needles are in lower case
+	folds   bool    // it is such a one
 }
 
 type needle struct {
@@ -38,7 +39,7 @@ type needle struct {
 
 // NewMasker returns a masker of values, nil where none is long enough. A nil Masker finds nothing.
 func NewMasker(values []string) *Masker {
-	m := &Masker{values: values}
+	m := &Masker{}
 	for _, value := range values {
 		if len(value) < MinMasked {
 			continue
@@ -57,7 +58,22 @@ func NewMasker(values []string) *Masker {
 	if len(m.needles) == 0 {
 		return nil
 	}
+	m.folded = &Masker{spaces: m.spaces, folds: true}
+	for _, n := range m.needles {
+		m.folded.add(asciiLower(n.text), n.base64)
+	}
 	return m
+}
+
+// asciiLower is a copy of a text with the letters of ASCII in lower case, which leaves every byte in its place.
+func asciiLower(text []byte) []byte {
+	lower := bytes.Clone(text)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	return lower
 }
 
 func (m *Masker) add(text []byte, encoded bool) {
@@ -81,18 +97,39 @@ func (m *Masker) Response(r *egress.Response, look func(n int)) {
 		return
 	}
 	for i, h := range r.Headers {
-		r.Headers[i] = [2]string{m.Text(h[0]), m.Text(h[1])}
+		r.Headers[i] = [2]string{m.anyCase(h[0], look), m.anyCase(h[1], look)} // names are in lower case, and hosts tend to be
 	}
 	r.Body = m.bytes(r.Body, look)
 }
 
+// Message returns the message of a failure with the values in it masked. It can name a host, which is in lower case, whatever
+// was written. locations are what peers wrote where they redirected the request: a host can have been made of a part of one,
+// which can't be found any more, so that of a request whose redirects held a value nothing is told but that. look is as for
+// Response.
+func (m *Masker) Message(text string, locations []string, look func(n int)) string {
+	if slices.ContainsFunc(locations, func(location string) bool { return m.anyCase(location, look) != location }) {
+		return "the request failed where a redirect led it whose target repeats a secret: it is not named for that reason"
+	}
+	return m.anyCase(text, look)
+}
+
+// anyCase masks what may have lost its case.
+func (m *Masker) anyCase(text string, look func(n int)) string {
+	if m == nil {
+		return text
+	}
+	return m.folded.text(text, look)
+}
+
 // Text returns a text with the values in it masked.
-func (m *Masker) Text(text string) string {
+func (m *Masker) Text(text string) string { return m.text(text, nil) }
+
+func (m *Masker) text(text string, look func(n int)) string {
 	if m == nil {
 		return text
 	}
 	b := []byte(text)
-	masked := m.Bytes(b)
+	masked := m.bytes(b, look)
 	if len(b) == 0 || len(masked) > 0 && &masked[0] == &b[0] {
 		return text
 	}
@@ -114,6 +151,9 @@ func (m *Masker) bytes(b []byte, look func(n int)) []byte {
 	}
 	var found []span
 	for _, v := range m.views(b) {
+		if m.folds {
+			v.text = asciiLower(v.text)
+		}
 		for _, n := range m.needles {
 			if look != nil {
 				look(perByte * len(v.text))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,11 @@ func TestMasker_Response(t *testing.T) {
 			t.Errorf("the headers are %q", r.Headers)
 		}
 	}
+	r := &egress.Response{Headers: [][2]string{{"x-hunter22", "https://HUNTER22.example"}}, Body: []byte("HUNTER22")}
+	NewMasker([]string{"Hunter22"}).Response(r, nil)
+	if want := [][2]string{{"x-" + Mask, "https://" + Mask + ".example"}}; !reflect.DeepEqual(r.Headers, want) || string(r.Body) != "HUNTER22" {
+		t.Errorf("what has lost its case became %q, %s", r.Headers, r.Body)
+	}
 	m.Response(nil, nil)
 	NewMasker([]string{"abc"}).Response(&egress.Response{}, nil)
 	if NewMasker([]string{"abc", ""}) != nil {
@@ -114,15 +120,111 @@ func TestCall_Masked(t *testing.T) {
 	c := &Call{Access: set.Access("weather", []string{"a", "gone"}, []Grant{{Name: "a"}, {Name: "gone"}})}
 	r := &egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"accept-encoding", "br"}, {"x", "1"}}}
 	headers := r.Headers
-	m, failure := c.Put(r)
+	failure := c.Put(r)
 	if !reflect.DeepEqual(r.Headers, [][2]string{{"x", "1"}}) || headers[0][1] != "br" {
 		t.Errorf("the request asks for an encoding in which nothing is found: %q", r.Headers)
 	}
-	if failure != nil || m.Text("x"+value) != "x"+Mask {
+	if failure != nil || c.Masker("").Text("x"+value) != "x"+Mask {
 		t.Errorf("toward the bound origin: %v", failure)
 	}
-	if m, failure := c.Put(&egress.Request{Method: "GET", URL: "https://other.example/"}); m != nil || failure != nil {
-		t.Errorf("toward another origin: %v, %v", m, failure)
+	if failure := c.Put(&egress.Request{Method: "GET", URL: "https://other.example/"}); c.Masker("") != nil || failure != nil {
+		t.Errorf("toward another origin: %v, %v", c.Masker(""), failure)
+	}
+}
+
+// What the host sends for a connector is masked by the same rule as what the connector may use, and never usable for it.
+func TestCall_Masker(t *testing.T) {
+	set, err := NewSet(Config{
+		Definitions: map[string]Definition{
+			"own":   {From: "env:own-value", Origins: []string{"a.example"}},
+			"plain": {From: "env:plain-value", Origins: []string{"a.example"}},
+			"host":  {From: "env:host-value", Origins: []string{"b.example"}},
+			"both":  {From: "env:both-value", Origins: []string{"a.example", "b.example"}},
+		},
+		LookupEnv: func(name string) (string, bool) { return name, true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued := func(origin string) []string {
+		if origin == "" || origin == "https://b.example" {
+			return []string{"token-value"}
+		}
+		return nil
+	}
+	access := set.Access("weather", []string{"own", "plain"}, []Grant{{Name: "own"}, {Name: "plain", Clear: true}})
+	for _, tc := range []struct {
+		name, origin, redirected string
+		use                      []string
+		want                     string // what is masked
+	}{
+		{"the connector's", "https://a.example", "", nil, "own both"},
+		{"the host's", "https://b.example", "", nil, "host both token"},
+		{"redirected to it", "https://a.example", "https://b.example", nil, "own host both token"},
+		{"redirected to itself", "https://b.example", "https://b.example", nil, "host both token"},
+		{"nothing bound", "https://c.example", "", nil, ""},
+		{"what was used", "https://c.example", "", []string{"used-value", "used-value"}, "used"},
+		{"no response", "https://c.example", "any", []string{"used-value"}, "own host both token used"},
+	} {
+		c := &Call{Access: access.WithCredentials([]string{"host", "both", "both", "none"}, issued)}
+		r := &egress.Request{Method: "GET", URL: tc.origin + "/", Headers: [][2]string{{"Accept-Encoding", "br"}}}
+		if failure := c.Put(r); failure != nil {
+			t.Fatal(failure)
+		}
+		if masks := tc.want != "" && tc.use == nil; masks != (len(r.Headers) == 0) {
+			t.Errorf("%s: the request goes out with %q", tc.name, r.Headers)
+		}
+		for _, value := range tc.use {
+			c.Use(value)
+		}
+		m := c.Masker(tc.redirected)
+		if tc.redirected == "any" {
+			m = c.MessageMasker()
+		}
+		for _, name := range []string{"own", "plain", "host", "both", "token", "used"} {
+			if got, want := m.Text(name+"-value") == Mask, slices.Contains(strings.Fields(tc.want), name); got != want {
+				t.Errorf("%s: %s is masked: %t", tc.name, name, got)
+			}
+		}
+		if _, failure := c.Access.find("host"); failure == nil {
+			t.Errorf("%s: the connector may use the host's secret", tc.name)
+		}
+	}
+	if len(access.host) != 0 {
+		t.Error("the access was changed")
+	}
+	c := &Call{Access: access}
+	c.Use("used-value")
+	if failure := c.Put(&egress.Request{Method: "GET", URL: "nowhere"}); failure == nil || c.Masker("") != nil || c.MessageMasker() != nil {
+		t.Errorf("got %v", failure)
+	}
+}
+
+// A host in a message is in lower case, and may be but a part of what a service reflected.
+func TestMasker_Message(t *testing.T) {
+	m := NewMasker([]string{"Hunter/22.X", "Correct-Horse"})
+	const withheld = "the request failed where a redirect led it"
+	for _, tc := range []struct {
+		text      string
+		locations []string
+		want      string
+	}{
+		{"correct-horse.example is not granted", nil, Mask + ".example is not granted"},
+		{`x.CORRECT-HORSE: add "https://x.correct-horse"`, []string{"https://other/"}, `x.` + Mask + `: add "https://x.` + Mask + `"`},
+		{"hunter is not granted", nil, "hunter is not granted"},
+		{"hunter is not granted", []string{"/there", "https://Hunter/22.X"}, withheld},
+		{"hunter is not granted", []string{"https://hunter/22.x", "/there"}, withheld},
+		{"hunter is not granted", []string{"https://%48unter/22.X"}, withheld},
+		{"hunter is not granted", []string{"//" + base64.StdEncoding.EncodeToString([]byte("Hunter/22.X"))}, withheld},
+		{"hunter is not granted", []string{"https://hunter/22"}, "hunter is not granted"},
+	} {
+		if got := m.Message(tc.text, tc.locations, nil); !strings.HasPrefix(got, tc.want) {
+			t.Errorf("%s after %q: got %s", tc.text, tc.locations, got)
+		}
+	}
+	var none *Masker
+	if got := none.Message("text", []string{"x"}, nil); got != "text" {
+		t.Errorf("got %s", got)
 	}
 }
 

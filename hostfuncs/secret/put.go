@@ -15,44 +15,65 @@ import (
 const maxPut = 16
 
 // Put replaces the references in a request by what they stand for. The request's lists and body are replaced, not
-// changed. What it returns masks the values in the response; nil where there is nothing to mask.
+// changed.
 //
 // # Errors
 //
 // A reference that may not be sent there fails the request as a whole, before anything of it is sent. The request is
 // unchanged then.
-func (c *Call) Put(r *egress.Request) (*Masker, *egress.Error) {
-	if len(c.names) == 0 && (c.Access == nil || len(c.Access.usable) == 0) {
-		return nil, nil
+func (c *Call) Put(r *egress.Request) *egress.Error {
+	c.origin = ""
+	if len(c.names) == 0 && !c.Access.hides() {
+		return nil
 	}
 	u, err := egress.ParseURL(r.URL)
 	if err != nil {
-		return nil, &egress.Error{Code: egress.CodeInvalidRequest, Field: egress.FieldURL, Message: err.Error()}
+		return &egress.Error{Code: egress.CodeInvalidRequest, Field: egress.FieldURL, Message: err.Error()}
 	}
+	origin := u.Origin()
 	if len(c.names) > 0 {
-		p := putting{call: c, origin: u.Origin(), values: make(map[string]string)}
+		p := putting{call: c, origin: origin, values: make(map[string]string)}
 		next := *r
 		if failure := p.all(&next); failure != nil {
-			return nil, failure
+			return failure
 		}
 		next.Confined = p.count > 0
 		*r = next
 	}
-	m := NewMasker(c.masked(u.Origin()))
-	if m != nil {
+	if len(c.values) > 0 || len(c.Access.hidden(origin)) > 0 {
 		r.Headers = withoutEncodings(r.Headers)
 	}
-	return m, nil
+	c.origin = origin
+	return nil
 }
 
-// Follow returns what masks a response that redirects have led to: what m masks, and what a response of that origin must
-// not hold.
-func (c *Call) Follow(m *Masker, origin string) *Masker {
-	values := c.masked(origin)
-	if m != nil {
-		values = append(values, m.values...)
+// Use notes that the host has put a credential into a request of the call: it is masked in what comes back from then on.
+func (c *Call) Use(credential string) {
+	if !slices.Contains(c.values, credential) {
+		c.values = append(c.values, credential)
+	}
+}
+
+// Masker returns what masks the response to the request that Put was last called for. redirected is the origin that it is
+// from where redirects were followed, "" where none were. It is nil where there is nothing to mask.
+func (c *Call) Masker(redirected string) *Masker {
+	if c.origin == "" {
+		return nil
+	}
+	values := c.masked(slices.Clone(c.values), c.origin)
+	if redirected != "" && redirected != c.origin {
+		values = c.masked(values, redirected)
 	}
 	return NewMasker(values)
+}
+
+// MessageMasker returns what masks the message of why there was no response: redirects may have led the request by any
+// origin.
+func (c *Call) MessageMasker() *Masker {
+	if c.origin == "" {
+		return nil
+	}
+	return NewMasker(c.masked(slices.Clone(c.values), ""))
 }
 
 // withoutEncodings leaves it to the host which encodings of the response it asks for: in one that it does not decode,
@@ -65,20 +86,16 @@ func withoutEncodings(headers [][2]string) [][2]string {
 	return slices.DeleteFunc(slices.Clone(headers), is)
 }
 
-// masked are the values that a response of this origin must not hold: those that the call has used, and those bound to
-// the origin, which another call may have left there.
-func (c *Call) masked(origin string) []string {
-	values := slices.Clone(c.values)
-	if c.Access == nil {
-		return values
-	}
-	for _, d := range c.Access.usable {
-		if !slices.Contains(d.origins, origin) || c.Access.granted[d.name].Clear {
-			continue
-		}
+// masked appends the values that a response of this origin must not hold, though the call need not have used them: another
+// one may have left them there.
+func (c *Call) masked(values []string, origin string) []string {
+	for _, d := range c.Access.hidden(origin) {
 		if value, err := c.Access.set.look(d); err == nil {
 			values = append(values, value)
 		}
+	}
+	if c.Access != nil && c.Access.issued != nil {
+		values = append(values, c.Access.issued(origin)...)
 	}
 	return values
 }
@@ -272,8 +289,6 @@ func (p *putting) value(name string, place Place) (string, *egress.Error) {
 		return "", failure
 	}
 	p.values[name] = value
-	if !slices.Contains(p.call.values, value) {
-		p.call.values = append(p.call.values, value)
-	}
+	p.call.Use(value)
 	return value, nil
 }

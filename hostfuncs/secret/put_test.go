@@ -19,9 +19,8 @@ func TestCall_Put(t *testing.T) {
 	}
 	headers, body := r.Headers, string(r.Body)
 	lent := r.Body
-	masker, failure := c.Put(r)
-	if failure != nil || masker == nil {
-		t.Fatalf("%v, %v", masker, failure)
+	if failure := c.Put(r); failure != nil || c.Masker("") == nil {
+		t.Fatalf("%v, %v", c.Masker(""), failure)
 	}
 	u, err := url.Parse(r.URL)
 	if err != nil || u.Query().Get("key") != value || u.Query().Get("b") != value || u.Query().Get("a") != "1" || u.Fragment != "frag" || u.Path != "/v1" {
@@ -49,7 +48,7 @@ func TestCall_Put_Form(t *testing.T) {
 	c, ref := calling(t, everywhere)
 	r := &egress.Request{Method: "POST", URL: "https://api.example/", Headers: [][2]string{{"Content-Type", "application/x-www-form-urlencoded"}},
 		Body: []byte("grant=x&secret=" + ref)}
-	if _, failure := c.Put(r); failure != nil {
+	if failure := c.Put(r); failure != nil {
 		t.Fatal(failure)
 	}
 	if form, err := url.ParseQuery(string(r.Body)); err != nil || form.Get("secret") != value || form.Get("grant") != "x" {
@@ -104,7 +103,7 @@ func TestCall_Put_Denied(t *testing.T) {
 				r.Headers = append(r.Headers, [2]string{put(h[0]), put(h[1])})
 			}
 			before := r
-			_, failure := c.Put(&r)
+			failure := c.Put(&r)
 			checkCode(t, tc.name, failure, egress.CodeSecretDenied)
 			if !strings.Contains(failure.Message, tc.want) || strings.Contains(failure.Message, value) || strings.Contains(failure.Message, ref) {
 				t.Errorf("the message is %s, want %s", failure.Message, tc.want)
@@ -130,7 +129,7 @@ func TestCall_Put_NotGranted(t *testing.T) {
 		{"no access", "a", nil, "no secrets are granted here"},
 	} {
 		c := &Call{Access: tc.access}
-		_, failure := c.Put(&egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"x", reference(t, c, tc.secret)}}})
+		failure := c.Put(&egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"x", reference(t, c, tc.secret)}}})
 		checkCode(t, tc.name, failure, egress.CodeSecretDenied)
 		if !strings.Contains(failure.Message, tc.want) {
 			t.Errorf("%s: the message is %s", tc.name, failure.Message)
@@ -141,13 +140,13 @@ func TestCall_Put_NotGranted(t *testing.T) {
 // A value with a line break can't split a header.
 func TestCall_Put_HeaderSplitting(t *testing.T) {
 	c, ref := calling(t, Definition{From: "file:" + writeFile(t, "a\r\nHost: evil.example\n"), Origins: []string{"api.example"}, Places: []Place{Header, Query}})
-	_, failure := c.Put(&egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"X-Key", ref}}})
+	failure := c.Put(&egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"X-Key", ref}}})
 	checkCode(t, "in a header", failure, egress.CodeSecretDenied)
 	if strings.Contains(failure.Message, "evil") {
 		t.Errorf("the message holds the value: %s", failure.Message)
 	}
 	r := &egress.Request{Method: "GET", URL: "https://api.example/?k=" + ref}
-	if _, failure := c.Put(r); failure != nil || r.URL != "https://api.example/?k=a%0D%0AHost%3A+evil.example" {
+	if failure := c.Put(r); failure != nil || r.URL != "https://api.example/?k=a%0D%0AHost%3A+evil.example" {
 		t.Errorf("in the query: %s, %v", r.URL, failure)
 	}
 }
@@ -165,12 +164,12 @@ func TestCall_References(t *testing.T) {
 	for _, text := range []string{ref, strings.ToUpper(otherRef), otherRef[:ReferenceLength-1], referencePrefix, "token", "{{secrets.token}}", referencePrefix + otherRef[:40]} {
 		r := &egress.Request{Method: "GET", URL: "https://evil.example/" + text, Headers: [][2]string{{"x", text}}, Body: []byte(text)}
 		before := *r
-		if _, failure := other.Put(r); failure != nil || !reflect.DeepEqual(*r, before) {
+		if failure := other.Put(r); failure != nil || !reflect.DeepEqual(*r, before) {
 			t.Errorf("%s was taken for a reference: %+v, %v", text, r, failure)
 		}
 	}
 	r := &egress.Request{Method: "GET", URL: "https://api.example/?" + referencePrefix + referencePrefix + otherRef}
-	if _, failure := other.Put(r); failure != nil || strings.Contains(r.URL, otherRef) {
+	if failure := other.Put(r); failure != nil || strings.Contains(r.URL, otherRef) {
 		t.Errorf("behind texts that look like one: %s, %v", r.URL, failure)
 	}
 	c := &Call{}
@@ -208,7 +207,7 @@ func FuzzCall_Put(f *testing.F) {
 	f.Fuzz(func(t *testing.T, u, header, body, contentType, method string) {
 		c, ref := calling(t, everywhere)
 		r := &egress.Request{Method: method, URL: u + ref, Headers: [][2]string{{"content-type", contentType}, {header, ref}}, Body: []byte(body + ref)}
-		_, failure := c.Put(r)
+		failure := c.Put(r)
 		if failure != nil {
 			if strings.Contains(r.URL+r.Headers[1][1]+string(r.Body), value) {
 				t.Fatal("a request that was refused holds the value")

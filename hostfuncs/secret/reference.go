@@ -33,6 +33,7 @@ type Call struct {
 	Access *Access
 
 	names  map[string]string // by reference
+	origin string            // of the request that Put was last called for, where anything may have to be masked
 	values []string          // that this call has used, for masking
 	clear  []string          // that the guest has read
 }

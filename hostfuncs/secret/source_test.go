@@ -56,7 +56,7 @@ func TestSet_Value(t *testing.T) {
 				return
 			}
 			r.Headers[0][1] = reference(t, c, "a")
-			_, failure := c.Put(r)
+			failure := c.Put(r)
 			checkCode(t, "put", failure, egress.CodeSecretUnavailable)
 			if strings.Contains(failure.Message, tc.from) || reported == nil || !strings.Contains(reported.Error(), tc.err) {
 				t.Errorf("the guest is told %s, the operator %v", failure.Message, reported)
@@ -74,7 +74,7 @@ func TestSet_FileChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"x", ref}}}
-		if _, failure := c.Put(r); failure != nil || r.Headers[0][1] != want {
+		if failure := c.Put(r); failure != nil || r.Headers[0][1] != want {
 			t.Errorf("got %q, %v; want %s", r.Headers, failure, want)
 		}
 	}

@@ -179,7 +179,7 @@ func TestStore_Concurrent(t *testing.T) {
 			for range 100 {
 				c := &Call{Access: access}
 				r := &egress.Request{Method: "GET", URL: "https://api.example/", Headers: [][2]string{{"x", reference(t, c, "a")}}}
-				if _, failure := c.Put(r); failure != nil || r.Headers[0][1] != "hunter22" {
+				if failure := c.Put(r); failure != nil || r.Headers[0][1] != "hunter22" {
 					t.Errorf("got %q, %v", r.Headers, failure)
 				}
 				if err := errors.Join(s.Set(ctx, other, "value"), s.Remove(ctx, other)); err != nil || len(set.List()) < 1 {

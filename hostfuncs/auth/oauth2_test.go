@@ -1,0 +1,226 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/hostfuncs/egress"
+)
+
+// tokenService gives tokens out, and counts how often it was asked.
+type tokenService struct {
+	*httptest.Server
+	asked  atomic.Int64
+	answer atomic.Value // func(http.ResponseWriter, *http.Request)
+}
+
+func newTokenService(t testing.TB) *tokenService {
+	s := &tokenService{}
+	s.answer.Store(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if user != "me" || password != "s3cr3t%2F%2B+value" || r.FormValue("grant_type") != "client_credentials" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"bearer","expires_in":3600,"scope":%q}`, s.asked.Load(), r.FormValue("scope"))
+	})
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		s.answer.Load().(func(http.ResponseWriter, *http.Request))(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func oauthClient(t testing.TB, service *httptest.Server, tokens *tokenService) *Client {
+	e := Entry{Rule: rule(t, service.URL), Kind: OAuth2, Secret: "key", User: "me", TokenURL: tokens.URL + "/token", Scopes: []string{"a", "b"}}
+	if err := e.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return NewClient(Config{
+		Entries: []Entry{e},
+		Secret:  secretFor(tokens.URL, service.URL), BoundTo: boundTo(tokens.URL, service.URL), Next: egressTo(t, service.URL), Tokens: egressTo(t, tokens.URL),
+	})
+}
+
+// A thousand calls, many at once, share one token.
+func TestOAuth2_Shared(t *testing.T) {
+	service, tokens := newService(t), newTokenService(t)
+	c := oauthClient(t, service.Server, tokens)
+	var all sync.WaitGroup
+	var failed atomic.Int64
+	for range 20 {
+		all.Go(func() {
+			for range 50 {
+				if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked); failure != nil {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, head := range service.seen() {
+		if head.header.Get("Authorization") != "Bearer token-1" {
+			failed.Add(1)
+		}
+	}
+	if tokens.asked.Load() != 1 || failed.Load() != 0 {
+		t.Errorf("%d tokens were fetched, %d calls failed", tokens.asked.Load(), failed.Load())
+	}
+}
+
+// A token that has ended, or that the service refuses, is replaced.
+func TestOAuth2_Replaced(t *testing.T) {
+	tokens := newTokenService(t)
+	service := newService(t)
+	var refuse atomic.Bool
+	answer := service.Config.Handler
+	service.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuse.Load() {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		answer.ServeHTTP(w, r)
+	})
+	c := oauthClient(t, service.Server, tokens)
+	want := func(status int, credential string) {
+		t.Helper()
+		response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
+		if failure != nil || response.Status != status {
+			t.Errorf("got %+v, %v", response, failure)
+		}
+		if got := service.seen()[0].header.Get("Authorization"); got != credential {
+			t.Errorf("the service saw %q, want %q", got, credential)
+		}
+	}
+	want(200, "Bearer token-1")
+	want(200, "Bearer token-1")
+	refuse.Store(true)
+	want(401, "Bearer token-1")
+	refuse.Store(false)
+	want(200, "Bearer token-2")
+	c.tokens[0].mu.Lock()
+	c.tokens[0].current.Expiry = time.Now().Add(-time.Second)
+	c.tokens[0].mu.Unlock()
+	want(200, "Bearer token-3")
+}
+
+func TestOAuth2_Errors(t *testing.T) {
+	service := newService(t)
+	for _, tc := range []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request)
+		code   egress.Code
+		says   string
+	}{
+		{"refused", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"error":"invalid_client","error_description":"%s is wrong"}`, secretValue)
+		}, egress.CodeAuthRefused, `answered 400 to the client "me"`},
+		{"broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, egress.CodeAuthUnavailable, "answered 502"},
+		{"too many", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, egress.CodeAuthUnavailable, "answered 429"},
+		{"nonsense", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, secretValue) }, egress.CodeAuthUnavailable, "answered with no token"},
+		{"no token", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{}`)
+		}, egress.CodeAuthUnavailable, "answered with no token"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, egress.CodeAuthRefused, "answered 307"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tokens := newTokenService(t)
+			tokens.answer.Store(tc.answer)
+			c := oauthClient(t, service.Server, tokens)
+			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
+			if failure == nil || failure.Code != tc.code || !strings.Contains(failure.Message, tc.says) || strings.Contains(failure.Message, "s3cr3t") {
+				t.Errorf("got %v", failure)
+			}
+			before := tokens.asked.Load()
+			if _, again := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked); again == nil || tokens.asked.Load() == before {
+				t.Errorf("a failure was kept: %v", again)
+			}
+		})
+	}
+}
+
+// A call that waits for a token ends with its own deadline.
+func TestOAuth2_Slow(t *testing.T) {
+	service, tokens := newService(t), newTokenService(t)
+	release := make(chan struct{})
+	give := tokens.answer.Load().(func(http.ResponseWriter, *http.Request))
+	tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) { <-release; give(w, r) })
+	c := oauthClient(t, service.Server, tokens)
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, failure := c.Do(short, &egress.Request{Method: "GET", URL: service.URL}, unmasked); failure == nil || failure.Code != egress.CodeTimeout {
+		t.Errorf("got %v", failure)
+	}
+	close(release)
+	if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked); failure != nil || tokens.asked.Load() != 1 {
+		t.Errorf("got %v after %d questions: what the first waited for is everybody's", failure, tokens.asked.Load())
+	}
+}
+
+func boundTo(origins ...string) func(string, string) bool {
+	return func(name, origin string) bool { return name == "key" && slices.Contains(origins, origin) }
+}
+
+// Tokens are known for as long as one may be good, toward the origins that they can have come to.
+func TestClient_Tokens(t *testing.T) {
+	service, tokens := newService(t), newTokenService(t)
+	c := oauthClient(t, service.Server, tokens)
+	if got := c.Tokens(""); len(got) != 0 {
+		t.Errorf("before any was given: %q", got)
+	}
+	for n := 1; n <= maxGiven+1; n++ {
+		var used []string
+		if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, func(v string) { used = append(used, v) }); failure != nil {
+			t.Fatal(failure)
+		}
+		if want := []string{fmt.Sprintf("token-%d", n)}; !slices.Equal(used, want) {
+			t.Errorf("used %q, want %q", used, want)
+		}
+		c.tokens[0].forget(c.tokens[0].valid()) // as where the service refuses it
+	}
+	want := []string{"token-5", "token-4", "token-3", "token-2"}
+	for origin, want := range map[string][]string{"": want, service.URL: want, tokens.URL: want, "https://other.example": nil} {
+		if got := c.Tokens(origin); !slices.Equal(got, want) {
+			t.Errorf("toward %q: %q, want %q", origin, got, want)
+		}
+	}
+}
+
+// A token service that redirects does not take the client's secret along, neither as the client sends it nor as egress does.
+func TestOAuth2_Redirected(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for _, body := range []bool{false, true} {
+			thief := newService(t)
+			service, tokens := newService(t), newTokenService(t)
+			tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) {
+				if _, _, basic := r.BasicAuth(); basic && body { // the library tries again with the secret in the body
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				http.Redirect(w, r, thief.URL+"/token", status)
+			})
+			c := oauthClient(t, service.Server, tokens)
+			c.config.Tokens = egressTo(t, tokens.URL, thief.URL) // so that only who sends can keep it from there
+			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
+			if failure == nil || failure.Code != egress.CodeAuthRefused || strings.Contains(failure.Message, thief.URL) {
+				t.Errorf("%d: got %v", status, failure)
+			}
+			if heads := append(thief.seen(), service.seen()...); len(heads) != 0 {
+				t.Errorf("%d: sent on %+v", status, heads)
+			}
+		}
+	}
+}
