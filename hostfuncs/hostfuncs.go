@@ -5,6 +5,7 @@ package hostfuncs
 
 import (
 	"context"
+	"time"
 
 	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
@@ -27,6 +28,10 @@ const (
 	Closed       Errno = -8
 	NotGranted   Errno = -9 // the capability is not requested, or not granted
 )
+
+// MaxDeadline is the longest that any call can be given: whoever sets a deadline is bounded by it, and what a guest asks
+// to wait for is never longer.
+const MaxDeadline = 24 * time.Hour
 
 // Doer sends one HTTP request for a guest. *egress.Client is the one that goes out.
 type Doer interface {

@@ -140,9 +140,8 @@ func transferred(ctx context.Context, n int, err error) (int32, error) {
 
 // operationTimeout is a guest's timeout for one reading or writing: at least a millisecond, and nothing beyond the call.
 func operationTimeout(ctx context.Context, timeout time.Duration) time.Duration {
-	const longest = time.Hour // beyond any deadline
 	if timeout < 0 {
-		timeout = longest
+		timeout = MaxDeadline
 	}
 	return withinCall(ctx, max(timeout, time.Millisecond))
 }

@@ -14,11 +14,12 @@ func TestRuntime_Cache(t *testing.T) {
 		name  string
 		grant Grant
 		want  []string
+		code  string // of the error instead
 	}{
-		{"granted", Grant{Cache: 64 << 10}, []string{"1", "2", "3"}},
-		{"a restart begins anew", Grant{Cache: 64 << 10}, []string{"1", "2"}},
-		{"granted too little for an entry", Grant{Cache: 1}, nil},
-		{"not granted", Grant{}, nil},
+		{"granted", Grant{Cache: 64 << 10}, []string{"1", "2", "3"}, ""},
+		{"a restart begins anew", Grant{Cache: 64 << 10}, []string{"1", "2"}, ""},
+		{"granted too little for an entry", Grant{Cache: 1 << 10}, nil, "cache_too_small"},
+		{"not granted", Grant{}, nil, "cache_denied"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := start(t, store, func(c *Config) { c.Grants = map[string]Grant{"misbehave": tc.grant} })
@@ -31,10 +32,9 @@ func TestRuntime_Cache(t *testing.T) {
 			if tc.want != nil {
 				return
 			}
-			a, err := h.execute(context.Background(), "misbehave/Count", "{}")
-			code := map[int]string{0: "cache_denied", 1: "cache_too_small"}[tc.grant.Cache]
-			if err != nil || a.Error == nil || a.Error.Code != code {
-				t.Errorf("got %+v, %v, want %s", a, err, code)
+			a, err := h.execute(context.Background(), "misbehave/Count", `{"each": 1024}`)
+			if err != nil || a.Error == nil || a.Error.Code != tc.code {
+				t.Errorf("got %+v, %v, want %s", a, err, tc.code)
 			}
 			h.stop()
 		})

@@ -165,7 +165,7 @@ func TestRuntime_LimitsPerGrant(t *testing.T) {
 	h := start(t, open(t, t.TempDir()), func(c *Config) {
 		c.Limits.Memory = 16 << 20
 		c.Grants = map[string]Grant{
-			"small": {Memory: 128 << 10, Deadline: 50 * time.Millisecond, Response: 7},
+			"small": {Memory: 128 << 10, Deadline: 50 * time.Millisecond, Response: 1 << 10},
 			"tight": {Memory: 64 << 10},
 		}
 	})
@@ -177,7 +177,7 @@ func TestRuntime_LimitsPerGrant(t *testing.T) {
 	h.install(build("small"))
 	h.install(build("large"))
 	cmd, _ := h.Command("small", "Say")
-	if l := cmd.Limits(); l.Memory != 128<<10 || l.Deadline != 50*time.Millisecond || l.Response != 7 || l.Output != h.config.Limits.Output {
+	if l := cmd.Limits(); l.Memory != 128<<10 || l.Deadline != 50*time.Millisecond || l.Response != 1<<10 || l.Output != h.config.Limits.Output {
 		t.Errorf("got %+v", l)
 	}
 	if cmd, _ := h.Command("large", "Say"); cmd.Limits() != h.config.Limits {

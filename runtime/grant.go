@@ -56,16 +56,17 @@ func ShippedGrants() map[string]Grant {
 	}
 }
 
-// checkGrants returns an error where one of the configuration's grants does not parse.
+// checkGrants returns an error where one of the configuration's grants can't be used.
 func checkGrants(grants map[string]Grant) error {
 	for name, g := range grants {
-		if _, err := g.entry(); err != nil {
-			return fmt.Errorf("the grant of connector %q: %w", name, err)
+		err := g.check()
+		if err == nil {
+			_, err = g.tcpEntry()
 		}
-		if _, err := g.tcpEntry(); err != nil {
-			return fmt.Errorf("the grant of connector %q: %w", name, err)
+		if err == nil {
+			_, err = g.wayOut()
 		}
-		if _, err := g.wayOut(); err != nil {
+		if err != nil {
 			return fmt.Errorf("the grant of connector %q: %w", name, err)
 		}
 	}

@@ -32,7 +32,7 @@ const authSchema = `{"description": "How the host authenticates requests under a
 		"kind": {"enum": ["basic", "bearer", "header", "query", "oauth2", "sigv4"]},
 		"secret": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
 		"user": {"type": "string"}, "name": {"type": "string"}, "token_url": {"type": "string"}, "region": {"type": "string"}, "service": {"type": "string"},
-		"scopes": {"type": "array", "items": {"type": "string"}}}}}`
+		"scopes": {"type": "array", "maxItems": 1000, "items": {"type": "string"}}}}}`
 
 // parseAuth reads a grant's auth: mappings of a rule and how requests under it are authenticated.
 func parseAuth(v any) ([]auth.Entry, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"sluice/hostfuncs"
 	"sluice/hostfuncs/egress"
 	"sluice/internal/quantity"
 )
@@ -31,6 +32,9 @@ const (
 	mostGrantResponse  = 1 << 30
 )
 
+// leastGrantDeadline and hostfuncs.MaxDeadline bound how long a grant lets a call take.
+const leastGrantDeadline = time.Millisecond
+
 // grantMembers is read only.
 var grantMembers = []grantMember{
 	{
@@ -40,7 +44,7 @@ var grantMembers = []grantMember{
 				{"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$"},
 				{"type": "object", "required": ["rule"], "additionalProperties": false, "properties": {
 					"rule": {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$"},
-					"methods": {"type": "array", "minItems": 1, "items": {"enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]}}}}]}}`,
+					"methods": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]}}}}]}}`,
 		read: func(g *Grant, v any) (err error) {
 			g.HTTP, err = parseRules(v)
 			return err
@@ -64,7 +68,7 @@ var grantMembers = []grantMember{
 	},
 	{
 		name:   "redirects",
-		schema: `{"description": "How many redirects the host follows for one request. Not set: none.", "type": "integer", "minimum": 0, "maximum": 5}`,
+		schema: countSchema("How many redirects the host follows for one request. Not set: none.", 0, egress.MaxRedirects),
 		read: func(g *Grant, v any) (err error) {
 			g.Redirects, err = parseCount(v, 0, egress.MaxRedirects)
 			return err
@@ -78,8 +82,9 @@ var grantMembers = []grantMember{
 	},
 	{
 		name: "retry",
-		schema: `{"description": "What the host tries again: failures to connect, and these statuses, for methods that may be repeated, or all with unsafe.", "type": "object", "required": ["attempts"], "additionalProperties": false,
-			"properties": {"attempts": {"type": "integer", "minimum": 2, "maximum": 5}, "on": {"type": "array", "items": {"type": "integer", "minimum": 400, "maximum": 599}}, "unsafe": {"type": "boolean"}}}`,
+		schema: `{"description": "What the host tries again: failures to connect, and these statuses, for methods that may be repeated, or all with unsafe.", "type": "object", "required": ["attempts"], "additionalProperties": false, "properties": {
+			"attempts": ` + countSchema("How often a request is sent at most.", egress.MinAttempts, egress.MaxAttempts) + `,
+			"on": {"type": "array", "maxItems": 1000, "items": ` + countSchema("A status.", leastRetried, mostRetried) + `}, "unsafe": {"type": "boolean"}}}`,
 		read: func(g *Grant, v any) (err error) {
 			g.Retry, err = parseRetry(v)
 			return err
@@ -195,15 +200,14 @@ var grantMembers = []grantMember{
 		write: func(g Grant) any { return sizeOrNil(int64(g.Response)) },
 	},
 	{
-		name: "deadline",
-		schema: `{"description": "How long a call may take, from 1ms to 24h, such as 40s or 1m30s. Not set: call.deadline.",
-			"type": "string", "pattern": "^([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|ms|s|m|h))*$"}`,
+		name:   "deadline",
+		schema: durationSchema("How long a call may take. Not set: call.deadline.", leastGrantDeadline, hostfuncs.MaxDeadline),
 		read: func(g *Grant, v any) (err error) {
 			s, ok := v.(string)
 			if !ok {
 				return errors.New("must be a text such as 40s or 1m30s")
 			}
-			g.Deadline, err = quantity.Duration(s, time.Millisecond)
+			g.Deadline, err = quantity.Duration(s, leastGrantDeadline, hostfuncs.MaxDeadline)
 			return err
 		},
 		write: func(g Grant) any {

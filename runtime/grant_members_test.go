@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"sluice/hostfuncs/egress"
+
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
@@ -126,6 +128,121 @@ func TestParseGrant_Errors(t *testing.T) {
 		}
 		if err := fits(schema, tc.text); (err == nil) != tc.beyond {
 			t.Errorf("the schema says of %.80s: %v", tc.text, err)
+		}
+	}
+}
+
+// TestParseGrant_Bounds: what is countable has a least and a most, for parser and schema, and what is beyond is refused by
+// its name with both.
+func TestParseGrant_Bounds(t *testing.T) {
+	schema := grantSchema(t)
+	const day = 24 * 60 * 60 * 1000
+	for _, tc := range []struct {
+		text        string // of one number
+		least, most int
+		says        string
+		beyond      bool // a schema says it in words only
+	}{
+		{`{"redirects": %d}`, 0, 5, "redirects is not a number from 0 to 5", false},
+		{`{"retry": {"attempts": %d}}`, 2, 5, "retry attempts is not a number from 2 to 5", false},
+		{`{"retry": {"attempts": 2, "on": [%d]}}`, 400, 599, "retry on holds a status that is not a number from 400 to 599", false},
+		{`{"cache": %d}`, 1 << 10, 1 << 30, "cache is not a size from 1024 to 1073741824 bytes", false},
+		{`{"cache": "%d"}`, 1 << 10, 1 << 30, "cache is not a size from 1024 to 1073741824 bytes", true},
+		{`{"cache": "%dGiB"}`, 1, 1, "cache is not a size from 1024 to 1073741824 bytes", true},
+		{`{"memory": %d}`, 64 << 10, 4 << 30, "memory is not a size from 65536 to 4294967296 bytes", false},
+		{`{"memory": "%dKiB"}`, 64, 4 << 20, "memory is not a size from 65536 to 4294967296 bytes", true},
+		{`{"response": %d}`, 1 << 10, 1 << 30, "response is not a size from 1024 to 1073741824 bytes", false},
+		{`{"deadline": "%dms"}`, 1, day, "deadline is not a duration from 1ms to 24h", true},
+		{`{"deadline": "%dh"}`, 1, 24, "deadline is not a duration from 1ms to 24h", true},
+	} {
+		for _, n := range []int{tc.least, tc.most} {
+			text := fmt.Sprintf(tc.text, n)
+			if _, err := ParseGrant([]byte(text)); err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+			if err := fits(schema, text); err != nil {
+				t.Errorf("the schema refuses %s: %v", text, err)
+			}
+		}
+		for _, n := range []int{tc.least - 1, tc.most + 1, -1, 1 << 62} {
+			text := fmt.Sprintf(tc.text, n)
+			if _, err := ParseGrant([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), tc.says) {
+				t.Errorf("%s: %v", text, err)
+			}
+			if err := fits(schema, text); err == nil && !tc.beyond {
+				t.Errorf("the schema takes %s", text)
+			}
+		}
+	}
+	for _, m := range grantMembers {
+		if from := map[string]string{
+			"cache": "From 1KiB to 1GiB.", "memory": "From 64KiB to 4GiB.", "response": "From 1KiB to 1GiB.", "deadline": "From 1ms to 24h,",
+		}[m.name]; !strings.Contains(m.schema, from) {
+			t.Errorf("the schema of %s does not say %q", m.name, from)
+		}
+	}
+}
+
+// TestParseGrant_Lists: no list of a grant is longer than 1,000, for parser and schema.
+func TestParseGrant_Lists(t *testing.T) {
+	schema := grantSchema(t)
+	for _, tc := range []struct{ text, item, says string }{
+		{`{"http": [%s]}`, `"https://a"`, "http has"},
+		{`{"addresses": [%s]}`, `"10.0.0.1"`, "addresses has"},
+		{`{"tcp": [%s]}`, `"a:1"`, "tcp has"},
+		{`{"secrets": [%s]}`, `"s%d"`, "secrets has"},
+		{`{"auth": [%s]}`, `{"rule":"https://a","kind":"bearer","secret":"s"}`, "auth must be a list of at most"},
+		{`{"retry": {"attempts": 2, "on": [%s]}}`, `503`, "retry on has"},
+		{`{"http": [{"rule": "https://a", "methods": [%s]}]}`, `"GET"`, "http methods: has"},
+		{`{"auth": [{"rule":"https://a","kind":"oauth2","user":"me","token_url":"https://t","secret":"s","scopes":[%s]}]}`, `"a"`, "auth is wrong at item 1: scopes has"},
+	} {
+		items := func(n int) string {
+			list := make([]string, n)
+			for i := range list {
+				if list[i] = tc.item; strings.Contains(tc.item, "%d") {
+					list[i] = fmt.Sprintf(tc.item, i)
+				}
+			}
+			return fmt.Sprintf(tc.text, strings.Join(list, ","))
+		}
+		if g, err := ParseGrant([]byte(items(maxGrantItems))); err != nil {
+			t.Errorf("%s: %v, %+v", tc.says, err, g)
+		}
+		if err := fits(schema, items(maxGrantItems)); err != nil {
+			t.Errorf("%s: the schema says %v", tc.says, err)
+		}
+		if _, err := ParseGrant([]byte(items(maxGrantItems + 1))); err == nil || !strings.HasPrefix(err.Error(), tc.says) || !strings.Contains(err.Error(), "1000") {
+			t.Errorf("%s: %v", tc.says, err)
+		}
+		if err := fits(schema, items(maxGrantItems+1)); err == nil {
+			t.Errorf("%s: the schema takes more", tc.says)
+		}
+	}
+}
+
+// TestNew_GrantBounds: a grant that nobody parsed is held against the same bounds before anything is served.
+func TestNew_GrantBounds(t *testing.T) {
+	for _, tc := range []struct {
+		grant Grant
+		says  string
+	}{
+		{Grant{Deadline: 25 * time.Hour}, "deadline is not a duration from 1ms to 24h"},
+		{Grant{Deadline: -time.Second}, "deadline is not a duration"},
+		{Grant{Memory: 1 << 40}, "memory is not a size"},
+		{Grant{Memory: 1 << 63}, "memory is not a size"},
+		{Grant{Response: 2 << 30}, "response is not a size"},
+		{Grant{Response: -1}, "response is not a size"},
+		{Grant{Cache: 2 << 30}, "cache is not a size"},
+		{Grant{Redirects: 6}, "redirects is not a number from 0 to 5"},
+		{Grant{Redirects: -1}, "redirects is not a number from 0 to 5"},
+		{Grant{Retry: egress.Retry{Attempts: 6}}, "retry attempts is not a number from 2 to 5"},
+		{Grant{Retry: egress.Retry{Statuses: []int{503}}}, "retry attempts is not a number from 2 to 5"},
+		{Grant{Retry: egress.Retry{Attempts: 2, Statuses: []int{200}}}, "retry on holds a status"},
+		{Grant{HTTP: make([]string, 1001)}, "http has more than 1000 items"},
+	} {
+		_, err := New(t.Context(), Config{Store: open(t, t.TempDir()), Limits: DefaultLimits(), MaxSockets: 64, Grants: map[string]Grant{"weather": tc.grant}})
+		if err == nil || !strings.HasPrefix(err.Error(), `the grant of connector "weather": `+tc.says) {
+			t.Errorf("%+.80v: %v", tc.grant, err)
 		}
 	}
 }

@@ -16,6 +16,9 @@ func secretGrants(v any) ([]secret.Grant, error) {
 	if !ok {
 		return nil, errSecretGrants
 	}
+	if len(items) > maxGrantItems {
+		return nil, fmt.Errorf("has more than %d items", maxGrantItems)
+	}
 	var grants []secret.Grant
 	for _, item := range items {
 		var g secret.Grant

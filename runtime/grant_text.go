@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice/internal/nearest"
 	"sluice/internal/quantity"
@@ -72,6 +73,10 @@ func ParseGrant(text []byte) (Grant, error) {
 	if len(text) > MaxGrantText {
 		return Grant{}, fmt.Errorf("the grant is larger than %d bytes", MaxGrantText)
 	}
+	return parseGrantText(text)
+}
+
+func parseGrantText(text []byte) (Grant, error) {
 	raw, err := rawjson.Value(text, maxGrantDepth)
 	if err != nil {
 		return Grant{}, fmt.Errorf("the grant is %w", err)
@@ -141,6 +146,15 @@ func (g Grant) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler by [ParseGrant].
 func (g *Grant) UnmarshalJSON(text []byte) (err error) {
 	*g, err = ParseGrant(text)
+	return err
+}
+
+// check holds a grant that nobody may have parsed against what [GrantFrom] refuses.
+func (g Grant) check() error {
+	text, err := g.MarshalJSON()
+	if err == nil {
+		_, err = parseGrantText(text)
+	}
 	return err
 }
 
@@ -231,5 +245,16 @@ func sizeOrNil(n int64) any {
 }
 
 func sizeSchema(doc string, least, most int64) string {
-	return fmt.Sprintf(`{"description": %q, "oneOf": [{"type": "integer", "minimum": %d, "maximum": %d}, {"type": "string", "pattern": "^[0-9]+ *(KiB|MiB|GiB)?$"}]}`, doc, least, most)
+	return fmt.Sprintf(`{"description": "%s From %s to %s.", "oneOf": [{"type": "integer", "minimum": %d, "maximum": %d}, {"type": "string", "pattern": "^[0-9]+ *(KiB|MiB|GiB)?$"}]}`,
+		doc, quantity.FormatSize(least), quantity.FormatSize(most), least, most)
+}
+
+func durationSchema(doc string, least, most time.Duration) string {
+	const number, unit = `([0-9]+(\\.[0-9]*)?|\\.[0-9]+)`, "(ns|us|µs|ms|s|m|h)"
+	return fmt.Sprintf(`{"description": "%s From %s to %s, such as 40s or 1m30s.", "type": "string", "pattern": "^(%s%s)+$"}`,
+		doc, quantity.FormatDuration(least), quantity.FormatDuration(most), number, unit)
+}
+
+func countSchema(doc string, least, most int) string {
+	return fmt.Sprintf(`{"description": "%s", "type": "integer", "minimum": %d, "maximum": %d}`, doc, least, most)
 }

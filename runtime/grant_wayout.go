@@ -121,14 +121,20 @@ func parseRetry(v any) (r egress.Retry, err error) {
 	return r, nil
 }
 
+// The statuses after which a request may be sent again.
+const leastRetried, mostRetried = 400, 599
+
 func parseStatuses(v any) ([]int, error) {
 	items, ok := v.([]any)
 	if !ok {
 		return nil, fmt.Errorf("must be a list of statuses")
 	}
+	if len(items) > maxGrantItems {
+		return nil, fmt.Errorf("has more than %d items", maxGrantItems)
+	}
 	var out []int
 	for _, item := range items {
-		status, err := parseCount(item, 400, 599)
+		status, err := parseCount(item, leastRetried, mostRetried)
 		if err != nil {
 			return nil, fmt.Errorf("holds a status that %w", err)
 		}
@@ -208,7 +214,7 @@ func writtenRules(rules []string) any {
 
 // writtenRetry is what parseRetry would take to the same effect.
 func writtenRetry(r egress.Retry) any {
-	if r.Attempts == 0 {
+	if r.Attempts == 0 && len(r.Statuses) == 0 && !r.Unsafe {
 		return nil
 	}
 	out := map[string]any{"attempts": r.Attempts}

@@ -214,10 +214,10 @@ func TestNew_Errors(t *testing.T) {
 		}, `the grant of connector "x"`},
 		"methods":   {func(c *Config) { c.Grants = map[string]Grant{"x": {HTTP: []string{"get http://x"}}} }, "in upper case"},
 		"redirects": {func(c *Config) { c.Grants = map[string]Grant{"x": {Redirects: 6}} }, "redirects is not a number from 0 to 5"},
-		"retry":     {func(c *Config) { c.Grants = map[string]Grant{"x": {Retry: egress.Retry{Attempts: 6}}} }, "retry.attempts is not a number"},
+		"retry":     {func(c *Config) { c.Grants = map[string]Grant{"x": {Retry: egress.Retry{Attempts: 6}}} }, "retry attempts is not a number"},
 		"statuses": {func(c *Config) {
 			c.Grants = map[string]Grant{"x": {Retry: egress.Retry{Attempts: 2, Statuses: []int{302}}}}
-		}, "retry.on holds a status"},
+		}, "retry on holds a status"},
 		"proxy": {func(c *Config) { c.Grants = map[string]Grant{"x": {Proxy: "socks5://p:1"}} }, "an egress proxy is written"},
 		"ca":    {func(c *Config) { c.Grants = map[string]Grant{"x": {CA: "/dev/null/ca.pem"}} }, "ca: /dev/null/ca.pem"},
 		"client certificate": {func(c *Config) {

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"slices"
 
 	"sluice/hostfuncs/egress"
 )
@@ -35,12 +34,6 @@ func (r *Runtime) unusable(c *connector, err error) *Refusal {
 // what a connector uses is what they held when its version came into service.
 func (g Grant) wayOut() (egress.Config, error) {
 	c := egress.Config{Redirects: g.Redirects, Retry: g.Retry}
-	if g.Redirects < 0 || g.Redirects > egress.MaxRedirects {
-		return c, fmt.Errorf("redirects is not a number from 0 to %d", egress.MaxRedirects)
-	}
-	if err := checkRetry(g.Retry); err != nil {
-		return c, err
-	}
 	var err error
 	if g.Proxy != "" {
 		if c.Proxy, err = egress.ParseProxy(g.Proxy); err != nil {
@@ -60,16 +53,4 @@ func (g Grant) wayOut() (egress.Config, error) {
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
-}
-
-func checkRetry(r egress.Retry) error {
-	switch {
-	case r.Attempts == 0 && len(r.Statuses) == 0 && !r.Unsafe:
-		return nil
-	case r.Attempts < egress.MinAttempts || r.Attempts > egress.MaxAttempts:
-		return fmt.Errorf("retry.attempts is not a number from %d to %d", egress.MinAttempts, egress.MaxAttempts)
-	case slices.ContainsFunc(r.Statuses, func(status int) bool { return status < 400 || status > 599 }):
-		return fmt.Errorf("retry.on holds a status that is not from 400 to 599")
-	}
-	return nil
 }

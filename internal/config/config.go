@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/hostfuncs"
 	"sluice/hostfuncs/secret"
 	"sluice/runtime"
 )
@@ -62,6 +63,9 @@ func (s Setting) Flag() string { return strings.NewReplacer(".", "-", "_", "-").
 func (s Setting) Variable() string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
 }
+
+// day bounds the settings that are times of the server.
+const day = 24 * time.Hour
 
 // Settings are all scalar settings.
 func Settings() []Setting { return settings }
@@ -143,12 +147,12 @@ var settings = []Setting{
 		},
 	},
 	{Key: "secrets.key_file", Doc: "File with the key that seals the secrets in the store, where SLUICE_SECRETS_KEY is not set. Not set either: there is no store.", set: text(func(c *Config) *string { return &c.SecretsKeyFile })},
-	{Key: "call.deadline", Default: "40s", Doc: "How long a call may take. Spiff Arena gives up after 45 s.", set: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.Limits.Deadline })},
+	{Key: "call.deadline", Default: "40s", Doc: "How long a call may take. Spiff Arena gives up after 45 s.", set: duration(time.Millisecond, hostfuncs.MaxDeadline, func(c *Config) *time.Duration { return &c.Limits.Deadline })},
 	{
 		Key: "call.memory", Default: "64MiB", Doc: "How large a guest's memory may grow, where its grant says nothing.",
 		set: size(64<<10, 4<<30, func(c *Config, n int64) { c.Limits.Memory = uint64(n) }),
 	},
-	{Key: "call.cpu", Default: "10s", Doc: "How long a guest may compute in one call, without its waiting.", set: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.Limits.CPU })},
+	{Key: "call.cpu", Default: "10s", Doc: "How long a guest may compute in one call, without its waiting.", set: duration(time.Millisecond, hostfuncs.MaxDeadline, func(c *Config) *time.Duration { return &c.Limits.CPU })},
 	{Key: "call.output", Default: "16MiB", Doc: "How much a guest may answer.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Output = int(n) })},
 	{Key: "call.response", Default: "8MiB", Doc: "How large a response to a guest's request may be, where its grant says nothing.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Response = int(n) })},
 	{Key: "pool.max", Default: "1024", Doc: "How many calls of one connector run at once.", set: count(1, 1<<20, func(c *Config) *int { return &c.Limits.Concurrent })},
@@ -162,9 +166,9 @@ var settings = []Setting{
 	{Key: "body.max", Default: "64MiB", Doc: "How large a request's body may be.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.BodyMax = n })},
 	{Key: "body.budget", Doc: "How many bytes of request bodies may be in memory at once; beyond it the answer is 503. Default: a quarter of the memory available at start, 64 MiB at least.", set: size(1<<20, 1<<40, func(c *Config, n int64) { c.BodyBudget = n })},
 	{Key: "sockets", Doc: "How many connections the server and its guests may have open together. Default: 80 % of the limit on open files.", set: count(16, 1<<24, func(c *Config) *int { return &c.Sockets })},
-	{Key: "http.read_timeout", Default: "60s", Doc: "How long a client may take to send a request.", set: duration(time.Second, func(c *Config) *time.Duration { return &c.ReadTimeout })},
-	{Key: "http.idle_timeout", Default: "75s", Doc: "How long a connection is kept between requests.", set: duration(time.Second, func(c *Config) *time.Duration { return &c.IdleTimeout })},
-	{Key: "drain", Default: "45s", Doc: "How long calls in flight get to finish after SIGTERM; then they are answered with 503.", set: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.Drain })},
+	{Key: "http.read_timeout", Default: "60s", Doc: "How long a client may take to send a request.", set: duration(time.Second, day, func(c *Config) *time.Duration { return &c.ReadTimeout })},
+	{Key: "http.idle_timeout", Default: "75s", Doc: "How long a connection is kept between requests.", set: duration(time.Second, day, func(c *Config) *time.Duration { return &c.IdleTimeout })},
+	{Key: "drain", Default: "45s", Doc: "How long calls in flight get to finish after SIGTERM; then they are answered with 503.", set: duration(time.Millisecond, day, func(c *Config) *time.Duration { return &c.Drain })},
 }
 
 // portVariables are where the references' port may stand, in the order in which they count.

@@ -18,9 +18,9 @@ func text(field func(*Config) *string) func(*Config, string) error {
 	}
 }
 
-func duration(least time.Duration, field func(*Config) *time.Duration) func(*Config, string) error {
+func duration(least, most time.Duration, field func(*Config) *time.Duration) func(*Config, string) error {
 	return func(c *Config, v string) error {
-		d, err := quantity.Duration(v, least)
+		d, err := quantity.Duration(v, least, most)
 		*field(c) = d
 		return err
 	}

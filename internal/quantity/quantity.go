@@ -40,12 +40,23 @@ func FormatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// Duration reads a duration of at least least and at most a day. The error is the rest of a sentence that begins with a
+// Duration reads a duration of at least least and at most most. The error is the rest of a sentence that begins with a
 // name.
-func Duration(v string, least time.Duration) (time.Duration, error) {
+func Duration(v string, least, most time.Duration) (time.Duration, error) {
 	d, err := time.ParseDuration(v)
-	if err != nil || d < least || d > 24*time.Hour {
-		return 0, fmt.Errorf("is not a duration from %s to 24h, such as 40s or 1m30s", least)
+	if err != nil || d < least || d > most {
+		return 0, fmt.Errorf("is not a duration from %s to %s, such as 40s or 1m30s", FormatDuration(least), FormatDuration(most))
 	}
 	return d, nil
+}
+
+// FormatDuration writes a duration as [Duration] reads it, without the units of which there are none behind larger ones.
+func FormatDuration(d time.Duration) string {
+	s := d.String()
+	for _, none := range []struct{ zero, unit string }{{"0s", "m"}, {"0m", "h"}} {
+		if whole, ok := strings.CutSuffix(s, none.zero); ok && strings.HasSuffix(whole, none.unit) {
+			s = whole
+		}
+	}
+	return s
 }

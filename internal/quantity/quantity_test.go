@@ -28,12 +28,25 @@ func TestFormatSize(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	if d, err := Duration("1m30s", time.Second); err != nil || d != 90*time.Second {
-		t.Errorf("got %s, %v", d, err)
+	for v, want := range map[string]time.Duration{"1m30s": 90 * time.Second, "1s": time.Second, "1h": time.Hour, "3600s": time.Hour} {
+		if d, err := Duration(v, time.Second, time.Hour); err != nil || d != want {
+			t.Errorf("%q: got %s, %v", v, d, err)
+		}
 	}
-	for _, v := range []string{"", "1", "0s", "25h", "-1s", "soon"} {
-		if d, err := Duration(v, time.Millisecond); err == nil {
-			t.Errorf("%q: got %s", v, d)
+	for _, v := range []string{"", "1", "0s", "999ms", "1h1ns", "25h", "-1s", "soon"} {
+		if d, err := Duration(v, time.Second, time.Hour); err == nil || err.Error() != "is not a duration from 1s to 1h, such as 40s or 1m30s" {
+			t.Errorf("%q: got %s, %v", v, d, err)
+		}
+	}
+}
+
+func TestFormatDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", time.Millisecond: "1ms", 10 * time.Second: "10s", time.Minute: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", 24 * time.Hour: "24h",
+		time.Hour + time.Second: "1h0m1s", 100 * time.Minute: "1h40m", 20 * time.Hour: "20h",
+	} {
+		if got := FormatDuration(d); got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }

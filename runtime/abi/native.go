@@ -295,7 +295,7 @@ func nativeSleep(ctx context.Context, c *Call, _ api.Memory, stack []uint64) int
 	if c.Host.Describing {
 		return int32(hostfuncs.NotAvailable)
 	}
-	interruptible(c.sleep(ctx, milliseconds(int64(stack[0]), longestSleep)))
+	interruptible(c.sleep(ctx, milliseconds(int64(stack[0]), hostfuncs.MaxDeadline)))
 	return 0
 }
 
@@ -307,9 +307,6 @@ func (c *Call) sleep(ctx context.Context, d time.Duration) error {
 	}
 	return c.Host.Sleep(sandbox.ContextOf(ctx), d)
 }
-
-// longestSleep is longer than any deadline.
-const longestSleep = time.Hour
 
 // milliseconds is a duration from a guest's number, which may be anything, from nothing to the longest.
 func milliseconds(ms int64, longest time.Duration) time.Duration {

@@ -184,7 +184,7 @@ func timeout(ms uint64) time.Duration {
 	if int64(ms) < 0 {
 		return -1
 	}
-	return milliseconds(int64(ms), longestSleep)
+	return milliseconds(int64(ms), hostfuncs.MaxDeadline)
 }
 
 // closeConnection gives the head or the connection back.

@@ -16,6 +16,7 @@ import (
 	"sluice/hostfuncs/secret"
 	"sluice/internal/guests"
 	"sluice/runtime"
+	"sluice/runtime/sandbox/wasmtest"
 	"sluice/runtime/server/servertest"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -27,8 +28,10 @@ func TestOpenAPI_Answers(t *testing.T) {
 	// Between the two lie bodies that one request may have, and for which there is no room.
 	const most, budget = 8 << 20, 6 << 20
 	probe, greeter := guests.Module(t, "probe"), guests.Module(t, "greeter")
-	open := servertest.MustServe(t, servertest.Shared(), servertest.Install(probe), servertest.Bodies(most, budget),
-		servertest.Keys("", "an admin key"), servertest.Grant("greeter", runtime.Grant{Deadline: time.Nanosecond}), servertest.Secrets(map[string]secret.Definition{
+	sleeper := wasmtest.Native(`{"name":"sleeper","version":"1.0.0","commands":[{"name":"Sleep"}]}`,
+		wasmtest.Code(wasmtest.I64(1<<40), wasmtest.Call(wasmtest.HostSleep), wasmtest.Drop)).Bytes()
+	open := servertest.MustServe(t, servertest.Shared(), servertest.Install(probe, sleeper), servertest.Bodies(most, budget), servertest.Keys("", "an admin key"),
+		servertest.Grant("greeter", runtime.Grant{}), servertest.Grant("sleeper", runtime.Grant{Deadline: time.Millisecond}), servertest.Secrets(map[string]secret.Definition{
 			"defined": {From: "env:NOTHING", Origins: []string{"api.example"}},
 		}, &secret.Key{1}))
 	keyed := servertest.MustServe(t, servertest.Shared(), servertest.Install(probe), servertest.Keys("a key", ""))
@@ -119,7 +122,7 @@ func TestOpenAPI_Answers(t *testing.T) {
 		{name: "reset", method: "DELETE", route: grant, path: connectors + "/probe/grant", header: admin, status: 200},
 		{name: "observed", method: "GET", route: observed, path: connectors + "/probe/observed", header: admin, status: 200},
 		{name: "observed of nobody", method: "GET", route: observed, path: connectors + "/nobody/observed", header: admin, status: 404, code: "connector_not_found"},
-		{name: "no time", method: "POST", route: do, path: "/v1/do/greeter/Greet", body: `{"name": "Ada"}`, status: 504, code: "deadline_exceeded"},
+		{name: "no time", method: "POST", route: do, path: "/v1/do/sleeper/Sleep", body: `{}`, status: 504, code: "deadline_exceeded"},
 		{name: "remove", method: "DELETE", route: one, path: connectors + "/greeter", header: admin, status: 204},
 		{name: "set a secret", method: "PUT", route: oneSecret, path: "/admin/v1/secrets/api-token", header: text, body: "c4n4ry\n", status: 204},
 		{name: "list secrets", method: "GET", route: "/admin/v1/secrets", header: admin, status: 200},
