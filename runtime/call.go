@@ -91,7 +91,7 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 		return nil, r.failed(cmd, call, err)
 	case tooLarge:
 		return nil, envelope.Fail(envelope.OutputTooLarge,
-			fmt.Sprintf("The answer of %s is larger than %d bytes. Ask for less, or raise call.output.", cmd.ID, c.limits.Output))
+			fmt.Sprintf("The answer of %s is larger than %d bytes. Ask for less, or grant the connector a larger output.", cmd.ID, c.limits.Output))
 	case !answered:
 		return nil, r.crashed(cmd, call, envelope.BadOutput, "it returned without an answer")
 	}

@@ -165,25 +165,27 @@ func TestRuntime_LimitsPerGrant(t *testing.T) {
 	h := start(t, open(t, t.TempDir()), func(c *Config) {
 		c.Limits.Memory = 16 << 20
 		c.Grants = map[string]Grant{
-			"small": {Memory: 128 << 10, Deadline: 50 * time.Millisecond, Response: 1 << 10},
+			"small": {Memory: 128 << 10, Deadline: 50 * time.Millisecond, Response: 1 << 10, Output: 2 << 10},
 			"tight": {Memory: 64 << 10},
 		}
 	})
 	grow := wasmtest.Code(wasmtest.I32(1), wasmtest.MemoryGrow, wasmtest.Drop, wasmtest.Unreachable)
 	sleep := wasmtest.Code(wasmtest.I64(1<<40), wasmtest.Call(wasmtest.HostSleep), wasmtest.Drop)
 	build := func(name string) []byte {
-		return wasmtest.Native(manifestText(name, "1.0.0", "Grow", "Sleep", "Say"), grow, sleep, wasmtest.Answer(0, 2)).Bytes()
+		return wasmtest.Native(manifestText(name, "1.0.0", "Grow", "Sleep", "Say", "Talk"), grow, sleep, wasmtest.Answer(0, 2), wasmtest.Answer(0, 2<<10+1)).Bytes()
 	}
 	h.install(build("small"))
 	h.install(build("large"))
 	cmd, _ := h.Command("small", "Say")
-	if l := cmd.Limits(); l.Memory != 128<<10 || l.Deadline != 50*time.Millisecond || l.Response != 1<<10 || l.Output != h.config.Limits.Output {
+	if l := cmd.Limits(); l.Memory != 128<<10 || l.Deadline != 50*time.Millisecond || l.Response != 1<<10 || l.Output != 2<<10 {
 		t.Errorf("got %+v", l)
 	}
 	if cmd, _ := h.Command("large", "Say"); cmd.Limits() != h.config.Limits {
 		t.Errorf("got %+v", cmd.Limits())
 	}
 	h.wantBody("small/Say", "{}", "{}")
+	h.wantFailure("small/Talk", "{}", envelope.OutputTooLarge)
+	h.wantFailure("large/Talk", "{}", envelope.BadOutput)      // which is for it to be no JSON
 	h.wantFailure("small/Grow", "{}", envelope.MemoryExceeded) // two pages are its limit
 	h.wantFailure("large/Grow", "{}", envelope.Trap)
 	if f := h.wantFailure("small/Sleep", "{}", envelope.DeadlineExceeded); !strings.Contains(f.Message, "50ms") {

@@ -42,6 +42,8 @@ type Grant struct {
 	Memory uint64
 	// Response is how large a response may be, in bytes; 0 means the limit for all.
 	Response int
+	// Output is how much a guest may write as its answer, in bytes; 0 means the limit for all.
+	Output int
 	// Deadline is how long a call may take; 0 means the limit for all.
 	Deadline time.Duration
 }
@@ -119,6 +121,9 @@ func (r *Runtime) limitsOf(g Grant) Limits {
 	}
 	if g.Response != 0 {
 		l.Response = g.Response
+	}
+	if g.Output != 0 {
+		l.Output = g.Output
 	}
 	if g.Deadline != 0 {
 		l.Deadline = g.Deadline

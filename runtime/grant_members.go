@@ -30,6 +30,8 @@ const (
 	mostGrantMemory    = 4 << 30
 	leastGrantResponse = 1 << 10
 	mostGrantResponse  = 1 << 30
+	leastGrantOutput   = 1 << 10
+	mostGrantOutput    = 1 << 30
 )
 
 // leastGrantDeadline and hostfuncs.MaxDeadline bound how long a grant lets a call take.
@@ -198,6 +200,16 @@ var grantMembers = []grantMember{
 			return err
 		},
 		write: func(g Grant) any { return sizeOrNil(int64(g.Response)) },
+	},
+	{
+		name:   "output",
+		schema: sizeSchema("How large an answer may be. Not set: call.output.", leastGrantOutput, mostGrantOutput),
+		read: func(g *Grant, v any) error {
+			n, err := sizeOf(v, leastGrantOutput, mostGrantOutput)
+			g.Output = int(n)
+			return err
+		},
+		write: func(g Grant) any { return sizeOrNil(int64(g.Output)) },
 	},
 	{
 		name:   "deadline",

@@ -45,7 +45,7 @@ func TestParseGrant(t *testing.T) {
 			Grant{HTTP: []string{"https://api.example.com/v1", "HTTP://*", "https://*.example.org:8443", "http://[fd12::5]:8080"}}},
 		{`{"addresses": ["public", "private", "loopback", "10.1.0.0/16", "10.1.2.3", "fd12::/64", "fd12::5"]}`,
 			Grant{Addresses: []string{"public", "private", "loopback", "10.1.0.0/16", "10.1.2.3", "fd12::/64", "fd12::5"}}},
-		{`{"cache": "1MiB", "memory": "256MiB", "response": 2097152, "deadline": "1m30s"}`, Grant{Cache: 1 << 20, Memory: 256 << 20, Response: 2 << 20, Deadline: 90 * time.Second}},
+		{`{"cache": "1MiB", "memory": "256MiB", "response": 2097152, "output": "3MiB", "deadline": "1m30s"}`, Grant{Cache: 1 << 20, Memory: 256 << 20, Response: 2 << 20, Output: 3 << 20, Deadline: 90 * time.Second}},
 		{`{"memory": 65536, "response": "1 GiB"}`, Grant{Memory: 64 << 10, Response: 1 << 30}},
 		{`{"memory": 4294967296, "response": "1024", "deadline": "1.5s"}`, Grant{Memory: 4 << 30, Response: 1 << 10, Deadline: 1500 * time.Millisecond}},
 		{`{"\u0068ttp": ["https:\/\/a.example"]}`, Grant{HTTP: []string{"https://a.example"}}},
@@ -152,6 +152,7 @@ func TestParseGrant_Bounds(t *testing.T) {
 		{`{"memory": %d}`, 64 << 10, 4 << 30, "memory is not a size from 65536 to 4294967296 bytes", false},
 		{`{"memory": "%dKiB"}`, 64, 4 << 20, "memory is not a size from 65536 to 4294967296 bytes", true},
 		{`{"response": %d}`, 1 << 10, 1 << 30, "response is not a size from 1024 to 1073741824 bytes", false},
+		{`{"output": %d}`, 1 << 10, 1 << 30, "output is not a size from 1024 to 1073741824 bytes", false},
 		{`{"deadline": "%dms"}`, 1, day, "deadline is not a duration from 1ms to 24h", true},
 		{`{"deadline": "%dh"}`, 1, 24, "deadline is not a duration from 1ms to 24h", true},
 	} {
@@ -176,7 +177,7 @@ func TestParseGrant_Bounds(t *testing.T) {
 	}
 	for _, m := range grantMembers {
 		if from := map[string]string{
-			"cache": "From 1KiB to 1GiB.", "memory": "From 64KiB to 4GiB.", "response": "From 1KiB to 1GiB.", "deadline": "From 1ms to 24h,",
+			"cache": "From 1KiB to 1GiB.", "memory": "From 64KiB to 4GiB.", "response": "From 1KiB to 1GiB.", "output": "From 1KiB to 1GiB.", "deadline": "From 1ms to 24h,",
 		}[m.name]; !strings.Contains(m.schema, from) {
 			t.Errorf("the schema of %s does not say %q", m.name, from)
 		}
@@ -232,6 +233,7 @@ func TestNew_GrantBounds(t *testing.T) {
 		{Grant{Memory: 1 << 63}, "memory is not a size"},
 		{Grant{Response: 2 << 30}, "response is not a size"},
 		{Grant{Response: -1}, "response is not a size"},
+		{Grant{Output: 2 << 30}, "output is not a size"},
 		{Grant{Cache: 2 << 30}, "cache is not a size"},
 		{Grant{Redirects: 6}, "redirects is not a number from 0 to 5"},
 		{Grant{Redirects: -1}, "redirects is not a number from 0 to 5"},

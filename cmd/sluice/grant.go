@@ -28,6 +28,7 @@ var grantFlags = []struct{ member, doc string }{
 	{"cache", "how much it may keep from call to call, such as 1MiB"},
 	{"memory", "how large the guest's memory may grow, such as 256MiB"},
 	{"response", "how large a response may be"},
+	{"output", "how large an answer may be"},
 	{"deadline", "how long a call may take, such as 40s"},
 }
 
@@ -260,7 +261,8 @@ func showGrant(out io.Writer, info server.GrantInfo) error {
 	if err := printGrant(out, "  ", info.Grant); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "a call may have %d MiB of memory, responses of %d bytes, and %s\n", info.Limits.Memory>>20, info.Limits.Response, time.Duration(info.Limits.DeadlineMS)*time.Millisecond)
+	fmt.Fprintf(out, "a call may have %d MiB of memory, responses of %d bytes, an answer of %d bytes, and %s\n",
+		info.Limits.Memory>>20, info.Limits.Response, info.Limits.Output, time.Duration(info.Limits.DeadlineMS)*time.Millisecond)
 	fmt.Fprintln(out, "it asks for")
 	showRequested(out, info.Requested)
 	return nil

@@ -31,6 +31,7 @@ type GrantInfo struct {
 type LimitsInfo struct {
 	Memory     uint64 `json:"memory"`
 	Response   int    `json:"response"`
+	Output     int    `json:"output"`
 	DeadlineMS int64  `json:"deadline_ms"`
 }
 
@@ -49,7 +50,9 @@ type ObservedInfo struct {
 func grantInfoOf(c runtime.Connector) GrantInfo {
 	return GrantInfo{
 		Connector: c.Name, Source: c.GrantSource, Grant: grantText(c.Grant), SHA256: c.Grant.Digest(),
-		Limits:    LimitsInfo{Memory: c.Limits.Memory, Response: c.Limits.Response, DeadlineMS: c.Limits.Deadline.Milliseconds()},
+		Limits: LimitsInfo{
+			Memory: c.Limits.Memory, Response: c.Limits.Response, Output: c.Limits.Output, DeadlineMS: c.Limits.Deadline.Milliseconds(),
+		},
 		Requested: c.Requested, Missing: runtime.Missing(c.Requested),
 	}
 }
