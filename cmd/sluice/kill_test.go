@@ -38,14 +38,8 @@ func TestKill(t *testing.T) {
 	possible := []string{absent}
 	var calls, changes, unanswered int64
 	for round := range *killRounds {
-		if round%4 == 3 { // while it starts
-			cmd := command(nil, "serve", "--listen", "127.0.0.1:0", "--data", data)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(rand.N(300 * time.Millisecond))
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
+		if round%4 == 3 {
+			killStarting(t, data, nil)
 		}
 		s := startServer(t, data, nil)
 		installed := checkInstalled(t, s, possible)
@@ -112,25 +106,43 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// killStarting kills a server while it starts.
+func killStarting(t *testing.T, data string, env []string, args ...string) {
+	t.Helper()
+	cmd := command(env, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(rand.N(300 * time.Millisecond))
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+}
+
 // change installs that version of greeter, or removes it.
 func change(base, version string, versions map[string][]byte) (status int, err error) {
-	method, path, body := "POST", "/admin/v1/connectors", versions[version]
 	if version == absent {
-		method, path = "DELETE", path+"/greeter"
+		status, _, err = manage("DELETE", base+"/admin/v1/connectors/greeter", "", nil)
+	} else {
+		status, _, err = manage("POST", base+"/admin/v1/connectors", "application/wasm", versions[version])
 	}
-	req, err := http.NewRequest(method, base+path, bytes.NewReader(body))
+	return status, err
+}
+
+// manage sends a request of an operator, and returns the status and the body.
+func manage(method, url, contentType string, body []byte) (int, []byte, error) {
+	req, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	req.Header.Set("Content-Type", "application/wasm")
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Sluice-Admin", "1")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, err = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode, err
+	answer, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, answer, err
 }
 
 // checkInstalled checks that what is installed is one of the possible versions, whole, and in service, and that nothing
@@ -162,6 +174,13 @@ func checkInstalled(t *testing.T, s *serverProcess, possible []string) string {
 	case json.Unmarshal([]byte(body), &a) != nil || a.CommandResponse.Body.Version != installed:
 		t.Errorf("version %q is installed, and a call is answered %s", installed, body)
 	}
+	checkClean(t, s)
+	return installed
+}
+
+// checkClean looks for what was found damaged or left behind, and for what the log complains of.
+func checkClean(t *testing.T, s *serverProcess) {
+	t.Helper()
 	data := s.dataFolder()
 	if damaged, err := os.ReadDir(filepath.Join(data, "blobs", "damaged")); err != nil || len(damaged) > 0 {
 		t.Errorf("set aside: %v, %v", damaged, err)
@@ -174,7 +193,6 @@ func checkInstalled(t *testing.T, s *serverProcess, possible []string) string {
 			t.Errorf("the log says %s", s.logged())
 		}
 	}
-	return installed
 }
 
 // dataFolder is what the server was started with as --data.

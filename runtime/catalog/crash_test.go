@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -22,132 +23,6 @@ func thoroughness(step, mixes int) (int, int) {
 		return 1, 10
 	}
 	return step, mixes
-}
-
-// kept is what must be there after a crash: entries by name, and blobs by digest.
-type kept struct {
-	entries map[string]Entry
-	blobs   map[string]bool
-}
-
-// world runs operations on a recorded store and remembers what each acknowledged.
-type world struct {
-	t        testing.TB
-	recorder *recorder
-	store    *Local
-	state    kept
-	acks     []ack
-}
-
-// ack is the state that was acknowledged when the record had so many events.
-type ack struct {
-	at    int
-	state kept
-}
-
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, recorder: newRecorder(t.TempDir())}
-	w.acknowledge()
-	return w
-}
-
-func (w *world) acknowledge() {
-	w.acks = append(w.acks, ack{len(w.recorder.events), kept{maps.Clone(w.state.entries), maps.Clone(w.state.blobs)}})
-}
-
-// did acknowledges a change, or, where the process was killed within the operation, leaves it open; it reports which.
-func (w *world) did(err error, change func(*kept)) bool {
-	w.t.Helper()
-	if w.recorder.killAt >= 0 && err != nil {
-		return false
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.state = kept{maps.Clone(w.state.entries), maps.Clone(w.state.blobs)}
-	if w.state.entries == nil {
-		w.state = kept{map[string]Entry{}, map[string]bool{}}
-	}
-	change(&w.state)
-	w.acknowledge()
-	return true
-}
-
-func (w *world) open() bool {
-	w.t.Helper()
-	var err error
-	w.store, err = open(filepath.Join(w.recorder.base, "data"), Options{}, w.recorder.ops())
-	return w.did(err, func(*kept) {})
-}
-
-func (w *world) close() {
-	if w.store != nil {
-		_ = w.store.Close()
-		w.store = nil
-	}
-}
-
-func (w *world) put(b string) bool {
-	w.t.Helper()
-	digest, err := w.store.PutBlob(w.t.Context(), []byte(b))
-	return w.did(err, func(k *kept) { k.blobs[digest] = true })
-}
-
-// install makes b, which was put, the active version.
-func (w *world) install(name, b string) bool {
-	w.t.Helper()
-	before := w.state.entries[name]
-	before.Name = name
-	e, err := w.store.CompareAndSwap(w.t.Context(), before.WithVersion(newVersion(digestOf([]byte(b)), len(b)), 2), before.Revision)
-	return w.did(err, func(k *kept) { k.entries[name] = e })
-}
-
-func (w *world) delete(name string) bool {
-	w.t.Helper()
-	err := w.store.Delete(w.t.Context(), name, w.state.entries[name].Revision)
-	return w.did(err, func(k *kept) { delete(k.entries, name) })
-}
-
-func (w *world) sweep(pending ...string) bool {
-	w.t.Helper()
-	_, err := w.store.Sweep(w.t.Context())
-	return w.did(err, func(k *kept) {
-		clear(k.blobs)
-		for _, b := range pending {
-			k.blobs[digestOf([]byte(b))] = true
-		}
-		for _, e := range k.entries {
-			for _, v := range e.Versions {
-				k.blobs[v.SHA256] = true
-			}
-		}
-	})
-}
-
-// life is a store's life with every kind of operation in it.
-func (w *world) life() {
-	w.open()
-	w.put("one")
-	w.install("weather", "one")
-	w.put("two")
-	w.install("weather", "two")
-	w.put("one") // again, over a blob in use
-	w.install("weather", "one")
-	w.put("three")
-	w.install("weather", "three") // drops the oldest
-	w.install("other", "one")
-	w.put("waiting")
-	w.sweep("waiting")
-	w.delete("other")
-	w.close()
-	w.open()
-	w.sweep()
-	w.put("one")
-	w.install("other", "one")
-	w.close()
-	w.open()
-	w.sweep()
-	w.close()
 }
 
 // check cuts the power after every event from the from-th on, in several ways, and returns how many states it looked at
@@ -211,12 +86,16 @@ func checkRecovered(dir string, allowed []kept) error {
 			}
 		}
 	}
+	secrets, err := sealedSecrets(l)
+	if err != nil {
+		return err
+	}
 	matches := false
 	for _, k := range allowed {
-		matches = matches || len(entries) == len(k.entries) && (len(entries) == 0 || reflect.DeepEqual(entries, k.entries))
+		matches = matches || reflect.DeepEqual(entries, k.entries) && maps.Equal(secrets, k.secrets)
 	}
 	if !matches {
-		return fmt.Errorf("entries %+v; allowed: %+v", entries, allowed)
+		return fmt.Errorf("entries %+v, secrets %q; allowed: %+v", entries, secrets, allowed)
 	}
 	for digest := range allowed[0].blobs {
 		if !allowed[len(allowed)-1].blobs[digest] {
@@ -227,6 +106,22 @@ func checkRecovered(dir string, allowed []kept) error {
 		}
 	}
 	return checkFiles(l)
+}
+
+// sealedSecrets are the secrets that the store has, none of them torn.
+func sealedSecrets(l *Local) (map[string]string, error) {
+	records, err := l.Secrets(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("secrets: %w", err)
+	}
+	out := map[string]string{}
+	for name, sealed := range records {
+		if sealed == nil {
+			return nil, fmt.Errorf("the sealed secret %s is torn", name)
+		}
+		out[name] = string(sealed)
+	}
+	return out, nil
 }
 
 // checkFiles looks for torn blobs and for leftovers.
@@ -288,7 +183,9 @@ func TestPowerCut_AfterKill(t *testing.T) {
 	for killAt := 0; killed; killAt++ {
 		w := newWorld(t)
 		w.recorder.killAt = killAt
-		killed = !(w.open() && w.put("one") && w.install("weather", "one") && w.put("two") && w.install("weather", "two") && w.delete("weather"))
+		killed = !(w.open() && w.put("one") && w.install("weather", "one") && w.grant("weather", `{"memory":"1MiB"}`) && w.putSecret("token", "sealed") &&
+			w.put("two") && w.install("weather", "two") && w.putSecret("token", "sealed anew") && w.grant("weather", `{"memory":"2MiB"}`) &&
+			w.deleteSecret("token") && w.delete("weather"))
 		w.close()
 		w.recorder.killAt = -1
 
@@ -312,7 +209,10 @@ func (w *world) resume() error {
 	if err != nil {
 		return err
 	}
-	found := kept{map[string]Entry{}, map[string]bool{}}
+	found := nothingKept()
+	if found.secrets, err = sealedSecrets(w.store); err != nil {
+		return err
+	}
 	for _, e := range all {
 		found.entries[e.Name] = e
 		for _, v := range e.Versions {
@@ -337,6 +237,8 @@ func (w *world) resume() error {
 	w.sweep()
 	w.put("two")
 	w.install("weather", "two")
+	w.grant("weather", `{"memory":"3MiB"}`)
+	w.putSecret("token", "resumed")
 	w.close()
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -27,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeForever changes one of four connectors after the other. It prints a line before each change, and one when it has
-// been acknowledged: the connector, its revision and its active version, or 0 and "-" where it was deleted.
+// writeForever changes one of four connectors, or of four sealed secrets, after the other. It prints a line before each
+// change, and one when it has been acknowledged: the name and what was told of it.
 func writeForever(dir string, out io.Writer) error {
 	ctx := context.Background()
 	l, err := Open(dir, Options{LockTimeout: 10 * time.Second})
@@ -36,29 +37,52 @@ func writeForever(dir string, out io.Writer) error {
 		return err
 	}
 	for n := 1; ; n++ {
-		name := fmt.Sprintf("c%d", rand.IntN(4))
-		e, err := l.Get(ctx, name)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
+		name, change := fmt.Sprintf("c%d", rand.IntN(4)), changeConnector
+		if n%3 == 0 {
+			name, change = fmt.Sprintf("s%d", rand.IntN(4)), changeSecret
 		}
-		fmt.Fprintf(out, "try %s 0 -\n", name)
-		if e.Revision > 0 && n%7 == 0 {
-			err = l.Delete(ctx, name, e.Revision)
-			e = Entry{Active: "-"}
-		} else {
-			e.Name = name
-			e, err = putAndSwap(ctx, l, e, fmt.Appendf(nil, "%d", rand.Uint64()))
-		}
+		fmt.Fprintln(out, "try", name, told{})
+		now, err := change(ctx, l, name, n)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "ack %s %d %s\n", name, e.Revision, e.Active)
+		fmt.Fprintln(out, "ack", name, now)
 		if n%5 == 0 {
 			if _, err := l.Sweep(ctx); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+func changeConnector(ctx context.Context, l *Local, name string, n int) (told, error) {
+	e, err := l.Get(ctx, name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return told{}, err
+	}
+	switch e.Name = name; {
+	case e.Revision > 0 && n%7 == 0:
+		return told{}, l.Delete(ctx, name, e.Revision)
+	case e.Revision > 0 && n%2 == 0:
+		e.Grant = fmt.Appendf(nil, "%d", rand.Uint64())
+		e, err = l.CompareAndSwap(ctx, e, e.Revision)
+	default:
+		e, err = putAndSwap(ctx, l, e, fmt.Appendf(nil, "%d", rand.Uint64()))
+	}
+	return toldOf(e), err
+}
+
+// changeSecret seals a text that is greater than all before it.
+func changeSecret(ctx context.Context, l *Local, name string, _ int) (told, error) {
+	if rand.IntN(4) == 0 {
+		err := l.DeleteSecret(ctx, name)
+		if errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		return told{}, err
+	}
+	sealed := strconv.FormatInt(time.Now().UnixNano(), 10)
+	return toldOfSecret(sealed), l.PutSecret(ctx, name, []byte(sealed))
 }
 
 func putAndSwap(ctx context.Context, l *Local, e Entry, b []byte) (Entry, error) {
@@ -69,11 +93,25 @@ func putAndSwap(ctx context.Context, l *Local, e Entry, b []byte) (Entry, error)
 	return l.CompareAndSwap(ctx, e.WithVersion(newVersion(digest, len(b)), 3), e.Revision)
 }
 
-// told is what a writer said of a connector.
+// told is what a writer said of a connector, with its grant, or of a secret, whose revision is what was sealed. The zero
+// told is for what is not there.
 type told struct {
 	revision uint64
 	active   string
+	grant    string
 }
+
+func toldOf(e Entry) told { return told{e.Revision, e.Active, string(e.Grant)} }
+
+func toldOfSecret(sealed string) told {
+	revision, err := strconv.ParseUint(sealed, 10, 64)
+	if err != nil {
+		return told{active: "torn: " + sealed}
+	}
+	return told{revision: revision}
+}
+
+func (t told) String() string { return fmt.Sprintf("%d %q %q", t.revision, t.active, t.grant) }
 
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
@@ -90,19 +128,26 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range all {
-			found[e.Name] = told{e.Revision, e.Active}
+			found[e.Name] = toldOf(e)
 			for _, v := range e.Versions {
 				if _, err := l.Blob(t.Context(), v.SHA256); err != nil {
 					t.Errorf("round %d: connector %s refers to a blob: %v", round, e.Name, err)
 				}
 			}
 		}
-		for i := range 4 {
-			name := fmt.Sprintf("c%d", i)
+		secrets, err := sealedSecrets(l)
+		if err != nil {
+			t.Errorf("round %d: %v", round, err)
+		}
+		for name, sealed := range secrets {
+			found[name] = toldOfSecret(sealed)
+		}
+		for i := range 8 {
+			name := fmt.Sprintf("%c%d", "cs"[i%2], i/2)
 			got, want := found[name], acknowledged[name]
 			// The change in flight may have come through: a newer revision, or none.
 			if got != want && (name != trying || got.revision != 0 && got.revision <= want.revision) {
-				t.Errorf("round %d: connector %s is %+v; acknowledged was %+v", round, name, got, want)
+				t.Errorf("round %d: %s is %s; acknowledged was %s", round, name, got, want)
 			}
 		}
 		if err := checkFiles(l); err != nil {
@@ -115,8 +160,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// writeAndKill starts a writer, kills it after so many lines, notes what it acknowledged, and returns the connector that
-// it was changing, if any.
+// writeAndKill starts a writer, kills it after so many lines, notes what it acknowledged, and returns what it was
+// changing, if anything.
 func writeAndKill(t *testing.T, dir string, lines int, acknowledged map[string]told) (trying string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -133,7 +178,7 @@ func writeAndKill(t *testing.T, dir string, lines int, acknowledged map[string]t
 	for n := 1; scanner.Scan(); n++ {
 		var what, name string
 		var now told
-		if _, err := fmt.Sscan(scanner.Text(), &what, &name, &now.revision, &now.active); err != nil {
+		if _, err := fmt.Sscanf(scanner.Text(), "%s %s %d %q %q", &what, &name, &now.revision, &now.active, &now.grant); err != nil {
 			t.Fatalf("%q: %v", scanner.Text(), err)
 		}
 		switch {
