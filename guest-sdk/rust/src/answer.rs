@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::abi::Host;
+use crate::abi::{Host, errno};
 use crate::error::Error;
 use crate::http::Response;
 use crate::json::{push_integer, push_string};
@@ -101,14 +101,13 @@ impl Answer {
 
     /// Hands the answer to the host. One that is over the output limit becomes the error `output_too_large`.
     pub(crate) fn send(&self, host: &dyn Host) {
-        const TOO_LARGE: i32 = -3;
         let written = match &self.body {
             Body::Here(bytes) if bytes.is_empty() => 0,
             Body::Here(bytes) => host.write(bytes),
             Body::There(handle) => host.write_from(*handle),
         };
         let answered = if written < 0 { written } else { host.answer(&self.head()) };
-        if answered == TOO_LARGE {
+        if answered == errno::TOO_LARGE {
             let message = "The answer is over the connector's output limit: ask for less, or raise the limit.";
             host.answer(&Answer::from(Error::new("output_too_large", message).status(500)).head());
         }

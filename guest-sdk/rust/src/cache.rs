@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::abi::Host;
+use crate::abi::{Host, errno};
 use crate::call::read_all;
 use crate::error::{Error, Result};
 
@@ -19,8 +19,6 @@ pub struct Cache<'h> {
     host: &'h dyn Host,
 }
 
-const ABSENT: i32 = -6;
-
 impl<'h> Cache<'h> {
     pub(crate) fn new(host: &'h dyn Host) -> Self {
         Cache { host }
@@ -31,10 +29,9 @@ impl<'h> Cache<'h> {
     /// # Errors
     /// Also `overloaded` (503) where the call holds too much already.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        const TOO_LARGE: i32 = -3;
         let handle = match self.host.cache_get(key) {
-            ABSENT => return Ok(None),
-            TOO_LARGE => {
+            errno::ABSENT => return Ok(None),
+            errno::TOO_LARGE => {
                 let message = "The call holds too much to read from its cache.";
                 return Err(Error::new("overloaded", message).status(503));
             }
@@ -51,13 +48,12 @@ impl<'h> Cache<'h> {
     /// # Errors
     /// Also `cache_too_small` (413) where the value alone has more than the connector may keep, and `invalid_ttl` (400).
     pub fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<()> {
-        const TOO_LARGE: i32 = -3;
         let milliseconds = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         if milliseconds == 0 {
             return Err(Error::new("invalid_ttl", "A value is kept for a millisecond at least.").status(400));
         }
         match self.host.cache_put(key, value, milliseconds) {
-            TOO_LARGE => {
+            errno::TOO_LARGE => {
                 let message =
                     "The value is larger than the connector's cache. Keep less, or have the grant's cache raised.";
                 Err(Error::new("cache_too_small", message).status(413))
@@ -78,12 +74,12 @@ fn done(result: i32) -> Result<()> {
 
 fn refusal(result: i32) -> Error {
     match result {
-        -9 => {
+        errno::DENIED => {
             let message = "The connector has no cache: its manifest must ask for the capability cache, and the operator \
                            set the cache of its grant.";
             Error::new("cache_denied", message).status(403)
         }
-        -4 => Error::new("invalid_key", "A key of the cache has 1 to 256 bytes.").status(400),
+        errno::INVALID => Error::new("invalid_key", "A key of the cache has 1 to 256 bytes.").status(400),
         _ => Error::from_host(result.into()),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::abi::{CONTEXT, Host};
+use crate::abi::{CONTEXT, Host, errno};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::params::Params;
@@ -145,5 +145,5 @@ pub(crate) fn read_all(host: &dyn Host, handle: u32) -> Result<Vec<u8>> {
 
 /// As [`read_all`], for what the host promises to be UTF-8.
 pub(crate) fn read_text(host: &dyn Host, handle: u32) -> Result<String> {
-    String::from_utf8(read_all(host, handle)?).map_err(|_| Error::from_host(-4))
+    String::from_utf8(read_all(host, handle)?).map_err(|_| Error::from_host(errno::INVALID.into()))
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::abi::errno;
+
 /// The result of a command, or of anything that may end one.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -37,12 +39,14 @@ impl Error {
 
     /// The error for a negative result of a host function.
     pub fn from_host(result: i64) -> Self {
-        let (code, message) = match result {
-            -1 => ("bad_handle", "The connector used a handle that the host does not know."),
-            -2 => ("bad_range", "The connector named bytes outside of its memory."),
-            -3 => ("too_large", "A limit on output, log or request is reached: ask for less, or raise the limit."),
-            -4 => ("invalid", "The host did not understand what the connector sent."),
-            -5 => ("not_available", "The host does not offer this function here."),
+        let (code, message) = match i32::try_from(result).unwrap_or_default() {
+            errno::BAD_HANDLE => ("bad_handle", "The connector used a handle that the host does not know."),
+            errno::BAD_RANGE => ("bad_range", "The connector named bytes outside of its memory."),
+            errno::TOO_LARGE => {
+                ("too_large", "A limit on output, log or request is reached: ask for less, or raise the limit.")
+            }
+            errno::INVALID => ("invalid", "The host did not understand what the connector sent."),
+            errno::NOT_AVAILABLE => ("not_available", "The host does not offer this function here."),
             _ => ("host_failed", "The host answered with an error that this SDK does not know."),
         };
         Error::new(code, message).status(500)

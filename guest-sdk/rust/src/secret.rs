@@ -1,6 +1,6 @@
 //! Secrets: what a connector may use and not see.
 
-use crate::abi::secret;
+use crate::abi::{errno, secret};
 use crate::call::{Call, check, read_all, read_text};
 use crate::error::{Error, Result};
 use crate::scan::Scanner;
@@ -23,7 +23,7 @@ impl Call<'_> {
     pub fn secret(&self, name: &str) -> Result<String> {
         let mut buf = [0; REFERENCE_LENGTH];
         let written = check(secret::reference(self.host(), name, &mut buf))?;
-        String::from_utf8(buf[..written.min(buf.len())].to_vec()).map_err(|_| Error::from_host(-4))
+        String::from_utf8(buf[..written.min(buf.len())].to_vec()).map_err(|_| Error::from_host(errno::INVALID.into()))
     }
 
     /// A secret in the clear, for protocols that leave no other way. The operator has to grant that.
@@ -35,9 +35,8 @@ impl Call<'_> {
         let head = check(secret::value(host, name))? as u32;
         let outcome = match failure(&read_text(host, head)?) {
             Some(error) => Err(error.into()),
-            None => {
-                read_all(host, head + 1).and_then(|value| String::from_utf8(value).map_err(|_| Error::from_host(-4)))
-            }
+            None => read_all(host, head + 1)
+                .and_then(|value| String::from_utf8(value).map_err(|_| Error::from_host(errno::INVALID.into()))),
         };
         host.close(head);
         host.close(head + 1);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::abi::errno;
 use crate::error::Error;
 use crate::json::{self, Object};
 use crate::scan::Scanner;
@@ -164,9 +165,11 @@ impl SendError {
 
     pub(crate) fn from_host(result: i32) -> Self {
         let (kind, message) = match result {
-            -3 => (SendErrorKind::RequestTooLarge, "The request is over the host's limit: send less."),
-            -4 => (SendErrorKind::InvalidRequest(Field::Unknown), "The host did not understand the request."),
-            -5 => (SendErrorKind::NotAvailable, "The host does not offer HTTP here."),
+            errno::TOO_LARGE => (SendErrorKind::RequestTooLarge, "The request is over the host's limit: send less."),
+            errno::INVALID => {
+                (SendErrorKind::InvalidRequest(Field::Unknown), "The host did not understand the request.")
+            }
+            errno::NOT_AVAILABLE => (SendErrorKind::NotAvailable, "The host does not offer HTTP here."),
             _ => (SendErrorKind::Other, "The host could not send the request."),
         };
         SendError { kind, message: message.to_owned() }

@@ -217,16 +217,17 @@ fn values_are_kept() {
 
 #[test]
 fn values_are_kept_errors() {
-    const CONNECTOR: Connector = Connector::new("c", "1.0.0", "").cache("tests").commands(&[Command::new("Run", "", |call| {
-        let second = Duration::from_secs(1);
-        let results = [
-            call.cache().get(""),
-            call.cache().get(&"k".repeat(257)),
-            call.cache().put("k", b"v", Duration::ZERO).map(|()| None),
-        ];
-        call.cache().put(&"k".repeat(256), b"", second)?;
-        Answer::json(&results.map(|result| result.unwrap_err().code().to_owned()))
-    })]);
+    const CONNECTOR: Connector =
+        Connector::new("c", "1.0.0", "").cache("tests").commands(&[Command::new("Run", "", |call| {
+            let second = Duration::from_secs(1);
+            let results = [
+                call.cache().get(""),
+                call.cache().get(&"k".repeat(257)),
+                call.cache().put("k", b"v", Duration::ZERO).map(|()| None),
+            ];
+            call.cache().put(&"k".repeat(256), b"", second)?;
+            Answer::json(&results.map(|result| result.unwrap_err().code().to_owned()))
+        })]);
     let outcome = TestHost::new("{}").cache([]).run(&CONNECTOR, "Run");
     assert_eq!(outcome.body, r#"["invalid_key","invalid_key","invalid_ttl"]"#);
     let manifest: serde_json::Value = serde_json::from_str(&CONNECTOR.manifest()).expect("JSON");

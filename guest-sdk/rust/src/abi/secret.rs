@@ -1,0 +1,33 @@
+//! The functions of secrets, called past [`Host`] inside a module, so that only connectors that use them import them.
+
+use super::Host;
+
+#[cfg(target_arch = "wasm32")]
+#[link(wasm_import_module = "sluice:host/v1")]
+unsafe extern "C" {
+    fn secret(name_ptr: *const u8, name_len: usize, ptr: *mut u8, len: usize) -> i32;
+    fn secret_value(name_ptr: *const u8, name_len: usize) -> i32;
+}
+
+// SAFETY, for both: each pointer and length come from one slice that lives until the function returns, and the host
+// neither keeps them nor writes outside of them.
+
+#[cfg(target_arch = "wasm32")]
+pub fn reference(_: &dyn Host, name: &str, buf: &mut [u8]) -> i32 {
+    unsafe { secret(name.as_ptr(), name.len(), buf.as_mut_ptr(), buf.len()) }
+}
+
+#[cfg(target_arch = "wasm32")]
+pub fn value(_: &dyn Host, name: &str) -> i32 {
+    unsafe { secret_value(name.as_ptr(), name.len()) }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pub fn reference(host: &dyn Host, name: &str, buf: &mut [u8]) -> i32 {
+    host.secret(name, buf)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pub fn value(host: &dyn Host, name: &str) -> i32 {
+    host.secret_value(name)
+}

@@ -1,0 +1,115 @@
+//! The host's functions, as the ABI has them.
+
+use std::mem::MaybeUninit;
+
+use super::{TestHost, kept};
+use crate::abi::{CONTEXT, Host, errno};
+
+impl Host for TestHost {
+    fn size(&self, handle: u32) -> i64 {
+        self.state.borrow().handles.get(&handle).map_or(errno::BAD_HANDLE.into(), |bytes| bytes.len() as i64)
+    }
+
+    fn read(&self, handle: u32, offset: u64, buf: &mut [MaybeUninit<u8>]) -> i32 {
+        let state = self.state.borrow();
+        let Some(bytes) = state.handles.get(&handle) else { return errno::BAD_HANDLE };
+        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        for (to, from) in buf.iter_mut().zip(rest) {
+            to.write(*from);
+        }
+        rest.len().min(buf.len()) as i32
+    }
+
+    fn close(&self, handle: u32) -> i32 {
+        match handle > CONTEXT && self.state.borrow_mut().handles.remove(&handle).is_some() {
+            true => 0,
+            false => errno::BAD_HANDLE,
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> i32 {
+        let state = &mut *self.state.borrow_mut();
+        if state.outcome.body.len() + bytes.len() > state.output_limit {
+            return errno::TOO_LARGE;
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => state.outcome.body.push_str(text),
+            Err(_) => return errno::INVALID,
+        }
+        bytes.len() as i32
+    }
+
+    fn answer(&self, head: &[u8]) -> i32 {
+        let outcome = &mut self.state.borrow_mut().outcome;
+        match serde_json::from_slice(head) {
+            Ok(head) if outcome.head.is_null() => outcome.head = head,
+            _ => return errno::INVALID,
+        }
+        0
+    }
+
+    fn log(&self, _level: u32, line: &str) -> i32 {
+        self.state.borrow_mut().outcome.log.push(line.to_owned());
+        0
+    }
+
+    /// Counts up from 0: a test double is predictable.
+    fn random(&self, buf: &mut [u8]) -> i32 {
+        for (i, byte) in buf.iter_mut().enumerate() {
+            *byte = i as u8;
+        }
+        buf.len() as i32
+    }
+
+    fn now(&self) -> i64 {
+        (self.state.borrow().clock * 1_000_000) as i64
+    }
+
+    fn sleep(&self, milliseconds: u64) -> i32 {
+        let state = &mut *self.state.borrow_mut();
+        state.clock += milliseconds;
+        state.outcome.sleeps.push(milliseconds);
+        0
+    }
+
+    fn http_send(&self, head: &[u8], body: &[u8]) -> i32 {
+        self.state.borrow_mut().http_send(head, body)
+    }
+
+    fn http_status(&self, head: u32) -> i32 {
+        self.state.borrow().http_status(head)
+    }
+
+    fn http_header(&self, head: u32, name: &str, buf: &mut [MaybeUninit<u8>]) -> i32 {
+        self.state.borrow().http_header(head, name, buf)
+    }
+
+    fn is_json(&self, handle: u32) -> i32 {
+        self.state.borrow().is_json(handle)
+    }
+
+    fn write_from(&self, handle: u32) -> i32 {
+        let bytes = self.state.borrow().handles.get(&handle).cloned();
+        bytes.map_or(errno::BAD_HANDLE, |bytes| self.write(&bytes).min(0))
+    }
+
+    fn cache_get(&self, key: &str) -> i32 {
+        self.state.borrow_mut().cache_get(key)
+    }
+
+    fn cache_put(&self, key: &str, value: &[u8], milliseconds: u64) -> i32 {
+        self.state.borrow_mut().cache_put(key, value, milliseconds)
+    }
+
+    fn cache_delete(&self, key: &str) -> i32 {
+        self.state.borrow_mut().cache_delete(key)
+    }
+
+    fn secret(&self, name: &str, buf: &mut [u8]) -> i32 {
+        kept::secret(name, buf)
+    }
+
+    fn secret_value(&self, name: &str) -> i32 {
+        self.state.borrow_mut().secret_value(name)
+    }
+}
