@@ -46,7 +46,7 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 		left := time.Until(deadline)
 		r.Timeout = min(r.Timeout, max(left-deadlineMargin, left/2))
 	}
-	c.masker = nil
+	c.masker, r.Keeper = nil, &c.Secrets
 	if failure := c.Secrets.Put(r); failure != nil {
 		return nil, failure, nil
 	}

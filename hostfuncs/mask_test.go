@@ -86,3 +86,20 @@ func TestCall_MaskHTTP_Long(t *testing.T) {
 	response, _, _ = c.SendHTTP(context.Background(), r)
 	c.MaskHTTP(response, nil, func(int) { panic("over") })
 }
+
+// Whoever sends requests is told what must not be taken elsewhere, in whatever case and encoding it comes back.
+func TestCall_SendHTTP_Keeper(t *testing.T) {
+	d := &doer{response: &egress.Response{Status: 200}}
+	c := withSecretB(t, d)
+	if _, _, _, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"https://b.example/"}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	for location, want := range map[string]bool{
+		"https://x.example/?a=" + secretB: true, "https://" + strings.ToUpper(secretB) + ".example/": true,
+		"https://x.example/%76" + secretB[1:]: true, "https://x.example/": false, "": false,
+	} {
+		if got := d.got.Keeper.GivesAway(location); got != want {
+			t.Errorf("%q gives a secret away: %t", location, got)
+		}
+	}
+}

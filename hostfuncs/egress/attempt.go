@@ -44,7 +44,7 @@ func (e *exchange) destination() *fault.Destination {
 func (e *exchange) again(body []byte) *exchange {
 	return &exchange{
 		client: e.client, call: e.call, timeout: e.timeout,
-		method: e.method, confined: e.confined, url: e.url, header: e.header, body: lentBody{data: body},
+		method: e.method, confined: e.confined, keeper: e.keeper, url: e.url, header: e.header, body: lentBody{data: body},
 	}
 }
 

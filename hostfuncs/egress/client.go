@@ -79,8 +79,17 @@ type Request struct {
 	// Confined says that it holds what is for its origin alone, such as a secret: where it is redirected to another one,
 	// no header of it goes along, and a body never does.
 	Confined bool
+	// Keeper, where set, is asked before a redirect leads to another origin.
+	Keeper Keeper
 	// Timeout bounds all of it, until the body has been read. Default [DefaultTimeout].
 	Timeout time.Duration
+}
+
+// Keeper knows what was sent that is for its origin alone.
+type Keeper interface {
+	// GivesAway says whether the target of a redirect, as the peer wrote it, holds some of it. An origin that repeats in a redirect what it was sent would have the
+	// client take that to another one.
+	GivesAway(location string) bool
 }
 
 // Response is a whole response. It belongs to the caller.
@@ -166,7 +175,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
 	if !validMethod(r.Method) {
 		return nil, invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
 	}
-	e := &exchange{client: c, call: ctx, method: r.Method, confined: r.Confined, body: lentBody{data: r.Body}}
+	e := &exchange{client: c, call: ctx, method: r.Method, confined: r.Confined, keeper: r.Keeper, body: lentBody{data: r.Body}}
 	var err error
 	if e.url, err = ParseURL(r.URL); err != nil {
 		return nil, invalid(FieldURL, err.Error())
@@ -234,6 +243,7 @@ type exchange struct {
 	timeout   time.Duration   // what the request had at its start, all attempts together
 	method    string
 	confined  bool
+	keeper    Keeper // or nil
 	url       URL
 	header    http.Header // not changed once it is made: earlier attempts may still be writing it
 	target    url.URL     // url as net/http takes it

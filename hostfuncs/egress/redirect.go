@@ -32,6 +32,9 @@ func (e *exchange) follow(ctx context.Context, body []byte) (*Response, *Error) 
 	for hops := 0; ; hops++ {
 		response, failure := e.try(ctx, body)
 		if failure != nil {
+			if hops > 0 && failure.Code == CodeEgressDenied {
+				failure.Message += "; a redirect led the request there"
+			}
 			return failed(failure)
 		}
 		location, ok := redirection(response)
@@ -52,8 +55,13 @@ func (e *exchange) follow(ctx context.Context, body []byte) (*Response, *Error) 
 		if !resends(response.Status) {
 			body = nil
 		}
-		if e.confined && len(body) > 0 && next.url.Origin() != e.url.Origin() {
-			return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", e.url.host, next.url.Origin())})
+		if next.url.Origin() != e.url.Origin() {
+			switch {
+			case e.confined && len(body) > 0:
+				return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", e.url.host, next.url.Origin())})
+			case e.keeper != nil && e.keeper.GivesAway(location):
+				return failed(&Error{Code: CodeRedirect, Message: e.url.host + " repeats in a redirect to another origin a secret that it was sent, which is not taken there"})
+			}
 		}
 		next.body.data = body
 		e = next

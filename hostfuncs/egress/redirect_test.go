@@ -236,3 +236,26 @@ func TestClient_Redirects_Confined(t *testing.T) {
 		}
 	}
 }
+
+// keeper is what a test does not want to see at another origin.
+type keeper string
+
+func (k keeper) GivesAway(location string) bool { return strings.Contains(location, string(k)) }
+
+// TestClient_Redirects_Keeper: a redirect that repeats what is for its origin alone is followed within it only.
+func TestClient_Redirects_Keeper(t *testing.T) {
+	other := newRecorder(t, failing(0, 0))
+	first := newRecorder(t, redirecting(302, other.URL+"/there?leak=canary"))
+	c := newClient(t, func(c *Config) { c.Redirects = 5 })
+	failure := expectCode(t, c, &Request{Method: "GET", URL: first.URL + "/start", Keeper: keeper("canary")}, CodeRedirect)
+	if strings.Contains(failure.Message, "canary") || len(other.requests()) != 0 {
+		t.Errorf("got %v, and %v", failure, other.requests())
+	}
+	if r, err := c.Do(context.Background(), &Request{Method: "GET", URL: first.URL + "/start", Keeper: keeper("bird")}); err != nil || r.Status != 200 {
+		t.Errorf("what is no secret: %v %v", r, err)
+	}
+	within := newRecorder(t, redirecting(302, "/end?key=canary"))
+	if r, err := c.Do(context.Background(), &Request{Method: "GET", URL: within.URL + "/start", Keeper: keeper("canary")}); err != nil || r.Status != 200 {
+		t.Errorf("within the origin: %v %v", r, err)
+	}
+}

@@ -76,6 +76,11 @@ func (c *Call) MessageMasker() *Masker {
 	return NewMasker(c.masked(slices.Clone(c.values), ""))
 }
 
+// GivesAway implements [egress.Keeper]: it finds what MessageMasker masks.
+func (c *Call) GivesAway(location string) bool {
+	return c.MessageMasker().anyCase(location, nil) != location
+}
+
 // withoutEncodings leaves it to the host which encodings of the response it asks for: in one that it does not decode,
 // nothing can be found.
 func withoutEncodings(headers [][2]string) [][2]string {
