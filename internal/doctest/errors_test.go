@@ -107,7 +107,7 @@ func TestErrors(t *testing.T) {
 		string(egress.CodeEnded), egress.FieldMethod, egress.FieldURL, egress.FieldHeaders), "request_too_large")
 	kits := slices.Concat(
 		literals(t, "guest-sdk/go/errors.go", true, lowerSnake),
-		without(matches(t, `(?:Error::new\(|=> \(?)"([a-z]+_[a-z_]+|invalid)"`, "guest-sdk/rust/src/*.rs"), http...),
+		without(matches(t, `(?:Error::new\(|=> (?:\{\s*)?\(?)"([a-z]+_[a-z_]+|invalid)"`, "guest-sdk/rust/src/*.rs"), http...),
 	)
 	connector := append(matches(t, `"([A-Z][A-Za-z_]{5,})"`, "modules/http/src/v[12].rs"), "HttpError<status>")
 	management := slices.Concat(
