@@ -131,11 +131,14 @@ func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential
 		return c.config.Next.Do(ctx, r)
 	}
 	e := &c.config.Entries[at]
-	place := secret.Header
-	if e.Kind == Query {
-		place = secret.Query
+	places := []secret.Place{secret.Header}
+	switch e.Kind {
+	case Query:
+		places[0] = secret.Query
+	case OAuth2:
+		places = toTokenService
 	}
-	value, failure := c.config.Secret(e.Secret, u.Origin(), place)
+	value, _, failure := c.secret(e, u.Origin(), places)
 	if failure != nil {
 		return nil, failure
 	}
@@ -148,6 +151,21 @@ func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential
 	}
 	used(value)
 	return c.send(ctx, signed)
+}
+
+// secret returns the value of an entry's secret for an origin, and the first of the places in which it may stand there.
+func (c *Client) secret(e *Entry, origin string, places []secret.Place) (string, secret.Place, *egress.Error) {
+	var first *egress.Error
+	for _, place := range places {
+		value, failure := c.config.Secret(e.Secret, origin, place)
+		if failure == nil {
+			return value, place, nil
+		}
+		if first == nil {
+			first = failure
+		}
+	}
+	return "", "", first
 }
 
 // send sends a request that is the client's own and has a credential in it.

@@ -34,6 +34,10 @@ type tokens struct {
 	given []string
 }
 
+// toTokenService are the places in which a token service takes a client's secret. Each has to take it in a header (RFC 6749,
+// 2.3.1), so in the body it is only where the secret may stand nowhere else.
+var toTokenService = []secret.Place{secret.Header, secret.Body}
+
 // maxGiven is how many tokens are kept from guests: the present one, and those before it that may not have ended.
 const maxGiven = 4
 
@@ -107,11 +111,15 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, refused("the token service's URL can't be used: " + err.Error())
 	}
-	value, failure := t.client.config.Secret(e.Secret, u.Origin(), secret.Header)
+	value, place, failure := t.client.secret(e, u.Origin(), toTokenService)
 	if failure != nil {
 		return nil, failure
 	}
-	config := clientcredentials.Config{ClientID: e.User, ClientSecret: value, TokenURL: e.TokenURL, Scopes: e.Scopes}
+	style := oauth2.AuthStyleInHeader
+	if place == secret.Body {
+		style = oauth2.AuthStyleInParams
+	}
+	config := clientcredentials.Config{ClientID: e.User, ClientSecret: value, TokenURL: e.TokenURL, Scopes: e.Scopes, AuthStyle: style}
 	client := &http.Client{
 		Transport: roundTripper{t.client.config.Tokens},
 		// The client's secret is for the token service, not for whom it names.
@@ -135,6 +143,9 @@ func (t *tokens) failure(u *egress.URL, err error) *egress.Error {
 		message := fmt.Sprintf("the token service %s answered %d to the client %q", u.Host(), status, t.entry.User)
 		if status >= 500 || status == http.StatusTooManyRequests {
 			return unavailable(message)
+		}
+		if status >= 300 && status < 400 || status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
+			return refused(message + ": see to token_url, of which redirects are not followed")
 		}
 		return refused(message + ": see to its id, secret and scopes")
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 )
 
 // tokenService gives tokens out, and counts how often it was asked.
@@ -202,17 +203,14 @@ func TestClient_Tokens(t *testing.T) {
 // A token service that redirects does not take the client's secret along, neither as the client sends it nor as egress does.
 func TestOAuth2_Redirected(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		for _, body := range []bool{false, true} {
+		for _, place := range []secret.Place{secret.Header, secret.Body} {
 			thief := newService(t)
 			service, tokens := newService(t), newTokenService(t)
 			tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) {
-				if _, _, basic := r.BasicAuth(); basic && body { // the library tries again with the secret in the body
-					w.WriteHeader(http.StatusUnauthorized)
-					return
-				}
 				http.Redirect(w, r, thief.URL+"/token", status)
 			})
 			c := oauthClient(t, service.Server, tokens)
+			c.config.Secret = inPlaces(c.config.Secret, place)
 			c.config.Tokens = egressTo(t, tokens.URL, thief.URL) // so that only who sends can keep it from there
 			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
 			if failure == nil || failure.Code != egress.CodeAuthRefused || strings.Contains(failure.Message, thief.URL) {
@@ -222,5 +220,50 @@ func TestOAuth2_Redirected(t *testing.T) {
 				t.Errorf("%d: sent on %+v", status, heads)
 			}
 		}
+	}
+}
+
+// inPlaces are the secrets of all, where they may stand in these places only.
+func inPlaces(all func(string, string, secret.Place) (string, *egress.Error), places ...secret.Place) func(string, string, secret.Place) (string, *egress.Error) {
+	return func(name, origin string, place secret.Place) (string, *egress.Error) {
+		if !slices.Contains(places, place) {
+			return "", &egress.Error{Code: egress.CodeSecretDenied, Message: "the secret may not stand in a " + string(place)}
+		}
+		return all(name, origin, place)
+	}
+}
+
+// The client's secret stands where the operator lets it, and is not tried elsewhere.
+func TestOAuth2_Places(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		places []secret.Place
+		want   string
+		code   egress.Code
+	}{
+		{"header", []secret.Place{secret.Header}, "header", egress.CodeAuthRefused},
+		{"both", []secret.Place{secret.Body, secret.Header}, "header", egress.CodeAuthRefused},
+		{"body", []secret.Place{secret.Body}, "body", egress.CodeAuthRefused},
+		{"query", []secret.Place{secret.Query}, "", egress.CodeSecretDenied},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			service, tokens := newService(t), newTokenService(t)
+			var got []string
+			tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) {
+				if _, _, ok := r.BasicAuth(); ok {
+					got = append(got, "header")
+				}
+				if r.FormValue("client_secret") == secretValue {
+					got = append(got, "body")
+				}
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			c := oauthClient(t, service.Server, tokens)
+			c.config.Secret = inPlaces(c.config.Secret, tc.places...)
+			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
+			if failure == nil || failure.Code != tc.code || strings.Join(got, " ") != tc.want {
+				t.Errorf("got %v, and the secret in %v", failure, got)
+			}
+		})
 	}
 }
