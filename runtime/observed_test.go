@@ -3,13 +3,17 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"sluice/hostfuncs/auth"
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 	"sluice/internal/guests"
 	"sluice/runtime/sandbox/wasmtest"
 )
@@ -171,6 +175,70 @@ func TestSmallestGrant(t *testing.T) {
 		before := fmt.Sprint(tc.grant)
 		if got := SmallestGrant(tc.grant, tc.observed); !reflect.DeepEqual(got, tc.want) || fmt.Sprint(tc.grant) != before {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// What observe mode alone lets through has no secret in it: neither the host's credential nor one of the connector's goes to
+// where the grant does not let it, by its rules or by its addresses.
+func TestObserved_Secrets(t *testing.T) {
+	const value = "c4n4ry-of-the-key"
+	t.Setenv("OBSERVED_KEY", value)
+	var sent atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(fmt.Sprint(r.Header, r.URL), value) {
+			sent.Add(1)
+		}
+		fmt.Fprint(w, "ok")
+	}))
+	defer s.Close()
+	for _, tc := range []struct {
+		name  string
+		grant Grant
+		says  string // "" where it is granted
+	}{
+		{"no rule", Grant{Addresses: []string{"loopback"}}, "is not granted: add the rule"},
+		{"another rule", Grant{HTTP: []string{s.URL + "/other"}, Addresses: []string{"loopback"}}, "is not granted: add the rule"},
+		{"another method", Grant{HTTP: []string{"POST " + s.URL}, Addresses: []string{"loopback"}}, "add GET to the methods"},
+		{"no address", Grant{HTTP: []string{s.URL}}, "add \"loopback\""},
+		{"granted", Grant{HTTP: []string{s.URL}, Addresses: []string{"loopback"}}, ""},
+	} {
+		for how, call := range map[string]struct{ command, params string }{
+			"auth":      {"misbehave/Fetch", fmt.Sprintf(`{"url":%q}`, s.URL+"/in")},
+			"reference": {"misbehave/Secret", secretCall{Name: "canary", URL: s.URL, Headers: []string{"X", "@"}}.params()},
+		} {
+			t.Run(tc.name+" by "+how, func(t *testing.T) {
+				in, err := egress.ParseRule(s.URL + "/in")
+				if err != nil {
+					t.Fatal(err)
+				}
+				grant := tc.grant
+				grant.Auth = []auth.Entry{{Rule: in, Kind: auth.Bearer, Secret: "canary"}}
+				grant.Secrets = []secret.Grant{{Name: "canary"}}
+				h := start(t, open(t, t.TempDir()), func(c *Config) {
+					c.Observe = true
+					c.Grants = map[string]Grant{"misbehave": grant}
+					c.Secrets = map[string]secret.Definition{"canary": {From: "env:OBSERVED_KEY", Origins: []string{s.URL}}}
+				})
+				h.install(guests.Module(t, "misbehave"))
+				sent.Store(0)
+				a, err := h.execute(t.Context(), call.command, call.params)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tc.says == "" {
+					if a.Error != nil || sent.Load() != 1 {
+						t.Errorf("got %+v, sent %d times", a.Error, sent.Load())
+					}
+				} else if a.Error == nil || a.Error.Code != "egress_denied" || !strings.Contains(a.Error.Message, tc.says) || sent.Load() != 0 {
+					t.Errorf("got %+v, sent %d times", a.Error, sent.Load())
+				}
+				// All else is observed.
+				a, err = h.execute(t.Context(), "misbehave/Fetch", fmt.Sprintf(`{"url":%q}`, s.URL+"/out"))
+				if err != nil || a.Error != nil {
+					t.Errorf("without a secret: %+v, %v", a, err)
+				}
+			})
 		}
 	}
 }

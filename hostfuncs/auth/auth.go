@@ -87,11 +87,11 @@ type Doer interface {
 type Config struct {
 	// Entries are tried in order: the first whose rule covers a request says how it is authenticated.
 	Entries []Entry
-	// Secret returns the value of a secret that is to go to an origin, in a place, or why it may not. It is asked for a
-	// token's secret and the token's destination too: who gets the token can do what its owner may.
+	// Secret returns the value of a secret that is to go to an origin, in a place, or why it may not.
 	Secret func(name, origin string, place secret.Place) (string, *egress.Error)
-	// BoundTo says whether a secret may be sent to an origin: those see the tokens that it is traded for.
-	BoundTo func(name, origin string) bool
+	// Bound returns why a secret may not be sent to an origin, nil where it may. Only there go the tokens that it is traded
+	// for: who gets one can do what its owner may.
+	Bound func(name, origin string) *egress.Error
 	// Next sends what has been authenticated, Tokens the requests for tokens. Both hold the rules of the operator.
 	Next, Tokens Doer
 }
@@ -131,19 +131,19 @@ func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential
 		return c.config.Next.Do(ctx, r)
 	}
 	e := &c.config.Entries[at]
-	places := []secret.Place{secret.Header}
+	place := secret.Header
 	switch e.Kind {
 	case Query:
-		places[0] = secret.Query
+		place = secret.Query
 	case OAuth2:
-		places = toTokenService
+		if failure := c.config.Bound(e.Secret, u.Origin()); failure != nil {
+			return nil, failure
+		}
+		return c.tokens[at].do(ctx, r, used)
 	}
-	value, _, failure := c.secret(e, u.Origin(), places)
+	value, failure := c.config.Secret(e.Secret, u.Origin(), place)
 	if failure != nil {
 		return nil, failure
-	}
-	if e.Kind == OAuth2 {
-		return c.tokens[at].do(ctx, r, used)
 	}
 	signed, failure := c.sign(ctx, e, r, value)
 	if failure != nil {
@@ -151,21 +151,6 @@ func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential
 	}
 	used(value)
 	return c.send(ctx, signed)
-}
-
-// secret returns the value of an entry's secret for an origin, and the first of the places in which it may stand there.
-func (c *Client) secret(e *Entry, origin string, places []secret.Place) (string, secret.Place, *egress.Error) {
-	var first *egress.Error
-	for _, place := range places {
-		value, failure := c.config.Secret(e.Secret, origin, place)
-		if failure == nil {
-			return value, place, nil
-		}
-		if first == nil {
-			first = failure
-		}
-	}
-	return "", "", first
 }
 
 // send sends a request that is the client's own and has a credential in it.
@@ -194,7 +179,7 @@ func (c caller) Do(ctx context.Context, r *egress.Request) (*egress.Response, *e
 func (c *Client) Tokens(origin string) []string {
 	var values []string
 	for _, t := range c.tokens {
-		if t != nil && (origin == "" || c.config.BoundTo(t.entry.Secret, origin)) {
+		if t != nil && (origin == "" || c.config.Bound(t.entry.Secret, origin) == nil) {
 			values = append(values, t.known()...)
 		}
 	}

@@ -79,15 +79,20 @@ func (s *service) seen() []head {
 	return heads
 }
 
-func secretFor(origins ...string) func(string, string, secret.Place) (string, *egress.Error) {
-	return func(name, origin string, _ secret.Place) (string, *egress.Error) {
-		for _, o := range origins {
-			if o == origin && name == "key" {
-				return secretValue, nil
-			}
-		}
-		return "", &egress.Error{Code: egress.CodeSecretDenied, Message: "the secret is not bound to " + origin}
+// secrets are one secret, key, that is bound to these origins and places; no place is all.
+func secrets(t testing.TB, places []secret.Place, origins ...string) *secret.Set {
+	t.Helper()
+	if len(places) == 0 {
+		places = []secret.Place{secret.Header, secret.Query, secret.Body}
 	}
+	set, err := secret.NewSet(secret.Config{
+		Definitions: map[string]secret.Definition{"key": {From: "env:KEY", Origins: origins, Places: places}},
+		LookupEnv:   func(string) (string, bool) { return secretValue, true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 // unmasked is for tests that look at no response.
@@ -131,7 +136,7 @@ func TestClient_Do(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			next := egressTo(t, service.URL)
-			c := NewClient(Config{Entries: []Entry{tc.entry}, Secret: secretFor(service.URL), Next: next, Tokens: next})
+			c := NewClient(Config{Entries: []Entry{tc.entry}, Secret: secrets(t, nil, service.URL).ValueFor, Next: next, Tokens: next})
 			request := &egress.Request{Method: "GET", URL: service.URL + tc.path, Headers: tc.headers}
 			var used []string
 			response, failure := c.For(func(credential string) { used = append(used, credential) }).Do(t.Context(), request)
@@ -161,7 +166,7 @@ func TestClient_Do_Errors(t *testing.T) {
 	next := egressTo(t, service.URL)
 	c := NewClient(Config{
 		Entries: []Entry{{Rule: rule(t, service.URL), Kind: Bearer, Secret: "key"}},
-		Secret:  secretFor(), Next: next, Tokens: next,
+		Secret:  secrets(t, nil).ValueFor, Next: next, Tokens: next,
 	})
 	_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
 	if failure == nil || failure.Code != egress.CodeSecretDenied || !strings.Contains(failure.Message, "not bound") {
@@ -228,5 +233,30 @@ func TestSignV4(t *testing.T) {
 	}
 	if text := fmt.Sprint(signed.Headers); !strings.Contains(text, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881") {
 		t.Errorf("the body's digest is not in %s", text)
+	}
+}
+
+// A credential stands only in a place that its secret is bound to, and nothing is sent otherwise.
+func TestClient_Do_Places(t *testing.T) {
+	service := newService(t)
+	next := egressTo(t, service.URL)
+	for _, e := range []Entry{
+		{Kind: Basic, User: "u"}, {Kind: Bearer}, {Kind: Header, Name: "X-Key"}, {Kind: SigV4, User: "AK", Region: "r", Service: "s"}, {Kind: Query, Name: "key"},
+	} {
+		e.Rule, e.Secret = rule(t, service.URL), "key"
+		needs, other := secret.Header, secret.Query
+		if e.Kind == Query {
+			needs, other = other, needs
+		}
+		for place, allowed := range map[secret.Place]bool{needs: true, other: false, secret.Body: false} {
+			c := NewClient(Config{Entries: []Entry{e}, Secret: secrets(t, []secret.Place{place}, service.URL).ValueFor, Next: next, Tokens: next})
+			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
+			if sent := len(service.seen()) == 1; sent != allowed || allowed != (failure == nil) {
+				t.Errorf("%s with the place %s: %t, %v", e.Kind, place, sent, failure)
+			}
+			if failure != nil && (failure.Code != egress.CodeSecretDenied || !strings.Contains(failure.Message, "may not stand in a "+string(needs))) {
+				t.Errorf("%s with the place %s: %v", e.Kind, place, failure)
+			}
+		}
 	}
 }

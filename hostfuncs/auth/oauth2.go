@@ -34,10 +34,6 @@ type tokens struct {
 	given []string
 }
 
-// toTokenService are the places in which a token service takes a client's secret. Each has to take it in a header (RFC 6749,
-// 2.3.1), so in the body it is only where the secret may stand nowhere else.
-var toTokenService = []secret.Place{secret.Header, secret.Body}
-
 // maxGiven is how many tokens are kept from guests: the present one, and those before it that may not have ended.
 const maxGiven = 4
 
@@ -111,13 +107,9 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, refused("the token service's URL can't be used: " + err.Error())
 	}
-	value, place, failure := t.client.secret(e, u.Origin(), toTokenService)
+	value, style, failure := t.secret(u.Origin())
 	if failure != nil {
 		return nil, failure
-	}
-	style := oauth2.AuthStyleInHeader
-	if place == secret.Body {
-		style = oauth2.AuthStyleInParams
 	}
 	config := clientcredentials.Config{ClientID: e.User, ClientSecret: value, TokenURL: e.TokenURL, Scopes: e.Scopes, AuthStyle: style}
 	client := &http.Client{
@@ -127,7 +119,7 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	}
 	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if err != nil {
-		return nil, t.failure(&u, err)
+		return nil, t.failure(&u, style, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,8 +128,24 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	return token, nil
 }
 
+// secret is the client's, and how it is sent: in a header or in the body, where it may stand in one of them only, else in
+// the body where the service does not take it in a header.
+func (t *tokens) secret(origin string) (string, oauth2.AuthStyle, *egress.Error) {
+	inHeader, failure := t.client.config.Secret(t.entry.Secret, origin, secret.Header)
+	inBody, failureInBody := t.client.config.Secret(t.entry.Secret, origin, secret.Body)
+	switch {
+	case failure == nil && failureInBody == nil:
+		return inHeader, oauth2.AuthStyleAutoDetect, nil
+	case failure == nil:
+		return inHeader, oauth2.AuthStyleInHeader, nil
+	case failureInBody == nil:
+		return inBody, oauth2.AuthStyleInParams, nil
+	}
+	return "", 0, failure
+}
+
 // failure says why there is no token. Nothing of the service's answer is quoted, which may repeat the secret.
-func (t *tokens) failure(u *egress.URL, err error) *egress.Error {
+func (t *tokens) failure(u *egress.URL, style oauth2.AuthStyle, err error) *egress.Error {
 	if answered, ok := errors.AsType[*oauth2.RetrieveError](err); ok && answered.Response != nil {
 		status := answered.Response.StatusCode
 		message := fmt.Sprintf("the token service %s answered %d to the client %q", u.Host(), status, t.entry.User)
@@ -147,7 +155,10 @@ func (t *tokens) failure(u *egress.URL, err error) *egress.Error {
 		if status >= 300 && status < 400 || status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
 			return refused(message + ": see to token_url, of which redirects are not followed")
 		}
-		return refused(message + ": see to its id, secret and scopes")
+		if message += ": see to its id, secret and scopes"; style == oauth2.AuthStyleInHeader {
+			message += fmt.Sprintf("; where the service wants the secret in the body, add body to the places of secrets.%s", t.entry.Secret)
+		}
+		return refused(message)
 	}
 	if failure, ok := errors.AsType[*egress.Error](err); ok {
 		if failure.Code == egress.CodeEgressDenied {

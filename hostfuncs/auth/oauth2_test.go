@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -47,9 +48,9 @@ func oauthClient(t testing.TB, service *httptest.Server, tokens *tokenService) *
 	if err := e.Check(); err != nil {
 		t.Fatal(err)
 	}
+	set := secrets(t, nil, tokens.URL, service.URL)
 	return NewClient(Config{
-		Entries: []Entry{e},
-		Secret:  secretFor(tokens.URL, service.URL), BoundTo: boundTo(tokens.URL, service.URL), Next: egressTo(t, service.URL), Tokens: egressTo(t, tokens.URL),
+		Entries: []Entry{e}, Secret: set.ValueFor, Bound: set.Bound, Next: egressTo(t, service.URL), Tokens: egressTo(t, tokens.URL),
 	})
 }
 
@@ -171,10 +172,6 @@ func TestOAuth2_Slow(t *testing.T) {
 	}
 }
 
-func boundTo(origins ...string) func(string, string) bool {
-	return func(name, origin string) bool { return name == "key" && slices.Contains(origins, origin) }
-}
-
 // Tokens are known for as long as one may be good, toward the origins that they can have come to.
 func TestClient_Tokens(t *testing.T) {
 	service, tokens := newService(t), newTokenService(t)
@@ -203,14 +200,17 @@ func TestClient_Tokens(t *testing.T) {
 // A token service that redirects does not take the client's secret along, neither as the client sends it nor as egress does.
 func TestOAuth2_Redirected(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		for _, place := range []secret.Place{secret.Header, secret.Body} {
+		for _, body := range []bool{false, true} {
 			thief := newService(t)
 			service, tokens := newService(t), newTokenService(t)
 			tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) {
+				if _, _, basic := r.BasicAuth(); basic && body { // the library tries again with the secret in the body
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
 				http.Redirect(w, r, thief.URL+"/token", status)
 			})
 			c := oauthClient(t, service.Server, tokens)
-			c.config.Secret = inPlaces(c.config.Secret, place)
 			c.config.Tokens = egressTo(t, tokens.URL, thief.URL) // so that only who sends can keep it from there
 			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
 			if failure == nil || failure.Code != egress.CodeAuthRefused || strings.Contains(failure.Message, thief.URL) {
@@ -223,46 +223,48 @@ func TestOAuth2_Redirected(t *testing.T) {
 	}
 }
 
-// inPlaces are the secrets of all, where they may stand in these places only.
-func inPlaces(all func(string, string, secret.Place) (string, *egress.Error), places ...secret.Place) func(string, string, secret.Place) (string, *egress.Error) {
-	return func(name, origin string, place secret.Place) (string, *egress.Error) {
-		if !slices.Contains(places, place) {
-			return "", &egress.Error{Code: egress.CodeSecretDenied, Message: "the secret may not stand in a " + string(place)}
-		}
-		return all(name, origin, place)
-	}
-}
-
-// The client's secret stands where the operator lets it, and is not tried elsewhere.
+// The client's secret stands where the secret's places let it, and the token, which is none of them, in its header.
 func TestOAuth2_Places(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		places []secret.Place
-		want   string
+		inBody bool // the service takes it there only
 		code   egress.Code
+		says   string
 	}{
-		{"header", []secret.Place{secret.Header}, "header", egress.CodeAuthRefused},
-		{"both", []secret.Place{secret.Body, secret.Header}, "header", egress.CodeAuthRefused},
-		{"body", []secret.Place{secret.Body}, "body", egress.CodeAuthRefused},
-		{"query", []secret.Place{secret.Query}, "", egress.CodeSecretDenied},
+		{"in a header", []secret.Place{secret.Header}, false, "", ""},
+		{"in the body", []secret.Place{secret.Body}, true, "", ""},
+		{"in either", []secret.Place{secret.Header, secret.Body}, true, "", ""},
+		{"in either, header first", []secret.Place{secret.Header, secret.Body}, false, "", ""},
+		{"not in the body", []secret.Place{secret.Header}, true, egress.CodeAuthRefused, "add body to the places of secrets.key"},
+		{"not in a header", []secret.Place{secret.Body}, false, egress.CodeAuthRefused, "answered 401"},
+		{"in neither", []secret.Place{secret.Query}, false, egress.CodeSecretDenied, "may not stand in a header"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			service, tokens := newService(t), newTokenService(t)
-			var got []string
+			var misplaced atomic.Bool
 			tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) {
-				if _, _, ok := r.BasicAuth(); ok {
-					got = append(got, "header")
+				_, inHeader, _ := r.BasicAuth()
+				inBody := r.PostFormValue("client_secret")
+				misplaced.Store(misplaced.Load() || inHeader != "" && !slices.Contains(tc.places, secret.Header) || inBody != "" && !slices.Contains(tc.places, secret.Body))
+				if taken := map[bool]string{false: inHeader, true: url.QueryEscape(inBody)}[tc.inBody]; taken != url.QueryEscape(secretValue) {
+					w.WriteHeader(http.StatusUnauthorized)
+					return
 				}
-				if r.FormValue("client_secret") == secretValue {
-					got = append(got, "body")
-				}
-				w.WriteHeader(http.StatusUnauthorized)
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprint(w, `{"access_token":"t0k3n","token_type":"bearer"}`)
 			})
 			c := oauthClient(t, service.Server, tokens)
-			c.config.Secret = inPlaces(c.config.Secret, tc.places...)
+			c.config.Secret = secrets(t, tc.places, tokens.URL, service.URL).ValueFor
 			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
-			if failure == nil || failure.Code != tc.code || strings.Join(got, " ") != tc.want {
-				t.Errorf("got %v, and the secret in %v", failure, got)
+			if tc.code == "" && (failure != nil || service.seen()[0].header.Get("Authorization") != "Bearer t0k3n") {
+				t.Errorf("got %v", failure)
+			}
+			if tc.code != "" && (failure == nil || failure.Code != tc.code || !strings.Contains(failure.Message, tc.says) || len(service.seen()) != 0) {
+				t.Errorf("got %v", failure)
+			}
+			if misplaced.Load() {
+				t.Error("the secret stood where it may not")
 			}
 		})
 	}

@@ -17,7 +17,11 @@ const meaningfulTimeout = time.Second
 // attempt sends the exchange's request once, where policy and destination let it.
 func (e *exchange) attempt(ctx context.Context) (*Response, *Error) {
 	c := e.client
-	allowance, err := c.config.Policy.Match(&e.url, e.method)
+	policy := c.config.Policy
+	if c.config.Observe != nil && e.confined {
+		policy = c.config.Observe.Enforced // a secret does not go where nobody has granted anything
+	}
+	allowance, err := policy.Match(&e.url, e.method)
 	if err != nil {
 		return nil, c.denied(&e.url, err)
 	}

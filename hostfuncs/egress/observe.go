@@ -7,7 +7,8 @@ import (
 	"net/netip"
 )
 
-// Observe lets a client go where its Policy allows, and says what a stricter one would have refused.
+// Observe lets a client go where its Policy allows, and says what a stricter one would have refused. Requests that are
+// [Request.Confined] go by the stricter one alone.
 type Observe struct {
 	// Enforced is the stricter policy: what is granted and requested.
 	Enforced *Policy

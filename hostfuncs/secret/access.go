@@ -103,20 +103,22 @@ func (a *Access) value(d *defined) (string, *egress.Error) {
 // ValueFor returns the value of a secret that the host itself sends to an origin, in a place. The secret must be bound to
 // both.
 func (s *Set) ValueFor(name, origin string, place Place) (string, *egress.Error) {
+	if failure := s.Bound(name, origin); failure != nil {
+		return "", failure
+	}
 	d := s.defined[name]
-	switch {
-	case d == nil || !slices.Contains(d.origins, origin):
-		return "", denied("the secret %q, by which the connector's requests are authenticated, is not bound to %s: add it to the origins of secrets.%s", name, origin, name)
-	case !slices.Contains(d.places, place):
+	if !slices.Contains(d.places, place) {
 		return "", denied("the secret %q, by which the connector's requests are authenticated, may not stand in a %s: add it to the places of secrets.%s", name, place, name)
 	}
 	return (&Access{set: s}).value(d)
 }
 
-// BoundTo says whether a secret may be sent to an origin.
-func (s *Set) BoundTo(name, origin string) bool {
-	d := s.defined[name]
-	return d != nil && slices.Contains(d.origins, origin)
+// Bound returns why what the host makes of a secret may not be sent to an origin, nil where it may.
+func (s *Set) Bound(name, origin string) *egress.Error {
+	if d := s.defined[name]; d == nil || !slices.Contains(d.origins, origin) {
+		return denied("the secret %q, by which the connector's requests are authenticated, is not bound to %s: add it to the origins of secrets.%s", name, origin, name)
+	}
+	return nil
 }
 
 func denied(format string, args ...any) *egress.Error {
