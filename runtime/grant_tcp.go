@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/egress"
@@ -57,12 +58,33 @@ func (r *Runtime) tcpDialer(c *connector) (hostfuncs.Dialer, error) {
 		dev.Rules = requested
 		entries = append(entries, dev)
 	}
-	if len(entries) == 0 {
+	if len(entries) == 0 && !r.config.Observe {
 		return hostfuncs.DeniedTCP(fmt.Sprintf("no connection is granted to %q: add rules to grants.%s.tcp in the configuration; it asks for %v", c.name, c.name, requested)), nil
 	}
-	return egress.NewDialer(egress.DialerConfig{
-		Policy: egress.NewTCPPolicy(entries, requested), Guard: r.guard, Sockets: r.sockets,
-	}), nil
+	policy := egress.NewTCPPolicy(entries, requested)
+	policy, observe, err := r.observeTCP(c, policy, entries, requested)
+	if err != nil {
+		return nil, err
+	}
+	return egress.NewDialer(egress.DialerConfig{Policy: policy, Observe: observe, Guard: r.guard, Sockets: r.sockets}), nil
+}
+
+// observeTCP is what observe is, for connections. They trust whom the grant says.
+func (r *Runtime) observeTCP(c *connector, enforced *egress.TCPPolicy, entries []egress.TCPEntry, requested []egress.TCPRule) (*egress.TCPPolicy, *egress.ObserveTCP, error) {
+	if !r.config.Observe {
+		return enforced, nil, nil
+	}
+	granted, err := c.grant.tcpEntry()
+	if err != nil {
+		return nil, nil, err
+	}
+	open, err := observeGrant.tcpEntry()
+	if err != nil {
+		return nil, nil, err
+	}
+	open.Rules, open.RootCAs = requested, granted.RootCAs
+	policy := egress.NewTCPPolicy(append(slices.Clone(entries), open), requested)
+	return policy, &egress.ObserveTCP{Enforced: enforced, Addresses: granted.Addresses, Record: c.observed.record}, nil
 }
 
 // requestedTCPRules are where a connector asks to open connections.

@@ -14,19 +14,24 @@ import (
 
 	"sluice/hostfuncs/egress"
 	"sluice/runtime/catalog"
+	"sluice/runtime/manifest"
 )
 
 // Observed is what a connector was seen to need beyond its grant.
 type Observed struct {
-	// Origin is the rule that covers the requests: scheme://host, with the port where it is not the scheme's own.
+	// Capability is what was used, as a manifest names it: http for requests, tcp for connections.
+	Capability string `json:"capability"`
+	// Origin is the rule that covers it: of requests scheme://host, with the port where it is not the scheme's own; of
+	// connections host:port.
 	Origin string `json:"origin"`
+	// Method is that of requests, "" for connections.
 	Method string `json:"method"`
 	// Address is the class of the addresses that were connected to: public, private or loopback; "" behind an egress proxy.
 	Address string `json:"address"`
-	// NoRule says that no rule of the grant covers the requests, NoAddress that the grant does not open the addresses.
+	// NoRule says that no rule of the grant covers it, NoAddress that the grant does not open the addresses.
 	NoRule    bool `json:"rule_missing"`
 	NoAddress bool `json:"address_missing"`
-	// Count is how many requests that were, Last when the last was made, in UTC and whole seconds.
+	// Count is how many requests or connections that were, Last when the last was made, in UTC and whole seconds.
 	Count uint64    `json:"count"`
 	Last  time.Time `json:"last"`
 }
@@ -44,7 +49,7 @@ type observations struct {
 
 	mu      sync.Mutex // protects what follows
 	seen    map[egress.Observation]*Observed
-	beyond  uint64 // requests that were not recorded
+	beyond  uint64 // how many requests and connections were not recorded
 	changed bool   // since it was kept
 	over    bool   // nothing more is recorded
 }
@@ -65,20 +70,20 @@ func (r *Runtime) observationsOf(e catalog.Entry, g Grant) *observations {
 	}
 	o.beyond = kept.Beyond
 	for _, k := range kept.Observed {
-		o.add(egress.Observation{Origin: k.Origin, Method: k.Method, NoRule: k.NoRule, NoAddress: k.NoAddress, Address: k.Address}, k.Count, k.Last)
+		o.add(egress.Observation{TCP: k.Capability == manifest.CapabilityTCP, Origin: k.Origin, Method: k.Method, NoRule: k.NoRule, NoAddress: k.NoAddress, Address: k.Address}, k.Count, k.Last)
 	}
 	o.changed = false
 	return o
 }
 
-// record notes one request.
+// record notes one request or connection.
 func (o *observations) record(seen egress.Observation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.add(seen, 1, time.Now().UTC().Truncate(time.Second))
 }
 
-// add counts requests. The caller holds o.mu, or has the only pointer to o.
+// add counts requests or connections. The caller holds o.mu, or has the only pointer to o.
 func (o *observations) add(seen egress.Observation, count uint64, last time.Time) {
 	if o.over {
 		return
@@ -96,8 +101,12 @@ func (o *observations) add(seen egress.Observation, count uint64, last time.Time
 		o.beyond += count
 		return
 	}
+	capability := manifest.CapabilityHTTP
+	if seen.TCP {
+		capability = manifest.CapabilityTCP
+	}
 	o.seen[seen] = &Observed{
-		Origin: seen.Origin, Method: seen.Method, Address: seen.Address, NoRule: seen.NoRule, NoAddress: seen.NoAddress,
+		Capability: capability, Origin: seen.Origin, Method: seen.Method, Address: seen.Address, NoRule: seen.NoRule, NoAddress: seen.NoAddress,
 		Count: count, Last: last,
 	}
 }
@@ -115,7 +124,7 @@ func (o *observations) end() {
 	}
 }
 
-// list is what was recorded, sorted, and how many requests were not.
+// list is what was recorded, sorted, and how many requests and connections were not.
 func (o *observations) list() ([]Observed, uint64) {
 	out := []Observed{}
 	if o == nil {
@@ -127,7 +136,7 @@ func (o *observations) list() ([]Observed, uint64) {
 		out = append(out, *seen)
 	}
 	slices.SortFunc(out, func(a, b Observed) int {
-		return cmp.Or(cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Address, b.Address))
+		return cmp.Or(cmp.Compare(a.Capability, b.Capability), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Address, b.Address))
 	})
 	return out, o.beyond
 }
@@ -176,7 +185,7 @@ func (r *Runtime) observe(c *connector, enforced *egress.Policy, entries []egres
 var observeGrant = Grant{HTTP: anywhere, Addresses: []string{"public", "private", "loopback"}}
 
 // Observed returns what a connector was seen to need beyond its grant since that was last changed, and how many more
-// requests were not recorded, for want of room.
+// requests and connections were not recorded, for want of room.
 //
 // # Errors
 //
@@ -248,12 +257,12 @@ func (r *Runtime) storeObserved(ctx context.Context, c *connector) error {
 	return err
 }
 
-// SmallestGrant is g with as much more as what was observed needs, and no more than that: a rule for each origin with the
-// methods that were seen, and the classes of addresses.
+// SmallestGrant is g with as much more as what was observed needs, and no more than that: a rule for each origin of requests
+// with the methods that were seen, one for each host and port of connections, and the classes of addresses.
 func SmallestGrant(g Grant, observed []Observed) Grant {
-	g.HTTP, g.Addresses = slices.Clone(g.HTTP), slices.Clone(g.Addresses)
+	g.HTTP, g.TCP, g.Addresses = slices.Clone(g.HTTP), slices.Clone(g.TCP), slices.Clone(g.Addresses)
 	classes := g.Addresses
-	if len(classes) == 0 && len(g.HTTP) > 0 {
+	if len(classes) == 0 && len(g.HTTP)+len(g.TCP) > 0 {
 		classes = []string{"public"}
 	}
 	add := func(list []string, s string) []string {
@@ -264,7 +273,11 @@ func SmallestGrant(g Grant, observed []Observed) Grant {
 	}
 	methods := make(map[string][]string) // by origin
 	for _, o := range observed {
-		if o.NoRule {
+		if o.NoRule && o.Capability == manifest.CapabilityTCP {
+			if rule, err := egress.ParseTCPRule(o.Origin); err == nil { // as it was sent
+				g.TCP = add(g.TCP, rule.String())
+			}
+		} else if o.NoRule {
 			methods[o.Origin] = add(methods[o.Origin], o.Method)
 		}
 		if _, err := egress.ParseAddress(o.Address); err == nil && (o.NoAddress || len(g.Addresses) == 0) { // without any, public addresses are open
@@ -272,7 +285,7 @@ func SmallestGrant(g Grant, observed []Observed) Grant {
 		}
 	}
 	for _, origin := range slices.Sorted(maps.Keys(methods)) {
-		if rule, err := egress.ParseGrantRule(strings.Join(methods[origin], ",") + " " + origin); err == nil { // as it was sent
+		if rule, err := egress.ParseGrantRule(strings.Join(methods[origin], ",") + " " + origin); err == nil {
 			g.HTTP = append(g.HTTP, rule.String())
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sluice/hostfuncs/auth"
 	"sluice/hostfuncs/egress"
@@ -36,21 +35,8 @@ func TestObserved(t *testing.T) {
 			t.Errorf("%s: got %d, want it refused", url, got)
 		}
 	}
-	want := []Observed{{Origin: s.URL, Method: "GET", Address: "loopback", NoRule: true, NoAddress: true, Count: 3}}
-	check := func(h *harness, want []Observed) {
-		t.Helper()
-		got, beyond, err := h.Observed("http")
-		for i := range got {
-			if time.Since(got[i].Last) > time.Minute {
-				t.Errorf("last is %s", got[i].Last)
-			}
-			got[i].Last = time.Time{}
-		}
-		if err != nil || beyond != 0 || len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v, %d, %v; want %+v", got, beyond, err, want)
-		}
-	}
-	check(h, want)
+	want := []Observed{{Capability: "http", Origin: s.URL, Method: "GET", Address: "loopback", NoRule: true, NoAddress: true, Count: 3}}
+	h.wantObserved("http", want...)
 	h.stop()
 
 	// It was kept, and no more than was seen.
@@ -59,11 +45,11 @@ func TestObserved(t *testing.T) {
 		t.Errorf("kept %s, %v", e.Observed, err)
 	}
 	h = start(t, store, nil)
-	check(h, want)
+	h.wantObserved("http", want...)
 	if got := h.get(s.URL); got != 403 {
 		t.Errorf("enforced: %d", got)
 	}
-	check(h, want)
+	h.wantObserved("http", want...)
 	observed, _, err := h.Observed("http")
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +60,7 @@ func TestObserved(t *testing.T) {
 	}
 	// Under it all that was observed is allowed, and nothing else; the recording begins anew.
 	h.setGrant("http", &smallest)
-	check(h, nil)
+	h.wantObserved("http")
 	if a, b := h.get(s.URL), h.get(other.URL); a != 200 || b != 403 {
 		t.Errorf("granted: %d, another: %d", a, b)
 	}
@@ -83,7 +69,7 @@ func TestObserved(t *testing.T) {
 	if a, b := h.get(s.URL), h.get(other.URL); a != 200 || b != 200 {
 		t.Errorf("observed again: %d, another: %d", a, b)
 	}
-	check(h, []Observed{{Origin: other.URL, Method: "GET", Address: "loopback", NoRule: true, Count: 1}})
+	h.wantObserved("http", Observed{Capability: "http", Origin: other.URL, Method: "GET", Address: "loopback", NoRule: true, Count: 1})
 	if h.observations.Load() != 1 {
 		t.Errorf("%d are counted", h.observations.Load())
 	}
@@ -158,19 +144,28 @@ func TestSmallestGrant(t *testing.T) {
 		want     Grant
 	}{
 		{"nothing", Grant{Memory: 1}, nil, Grant{Memory: 1}},
-		{"public", Grant{}, []Observed{{Origin: "https://a", Method: "GET", Address: "public", NoRule: true}}, Grant{HTTP: []string{"GET https://a"}}},
-		{"private only", Grant{}, []Observed{{Origin: "https://a", Method: "GET", Address: "private", NoRule: true, NoAddress: true}}, Grant{HTTP: []string{"GET https://a"}, Addresses: []string{"private"}}},
+		{"public", Grant{}, []Observed{{Capability: "http", Origin: "https://a", Method: "GET", Address: "public", NoRule: true}}, Grant{HTTP: []string{"GET https://a"}}},
+		{"private only", Grant{}, []Observed{{Capability: "http", Origin: "https://a", Method: "GET", Address: "private", NoRule: true, NoAddress: true}}, Grant{HTTP: []string{"GET https://a"}, Addresses: []string{"private"}}},
 		{"both", Grant{}, []Observed{
-			{Origin: "https://a", Method: "GET", Address: "private", NoRule: true, NoAddress: true}, {Origin: "https://b", Method: "GET", Address: "public", NoRule: true},
-			{Origin: "https://b", Method: "POST", Address: "public", NoRule: true},
+			{Capability: "http", Origin: "https://a", Method: "GET", Address: "private", NoRule: true, NoAddress: true}, {Capability: "http", Origin: "https://b", Method: "GET", Address: "public", NoRule: true},
+			{Capability: "http", Origin: "https://b", Method: "POST", Address: "public", NoRule: true},
 		}, Grant{HTTP: []string{"GET https://a", "GET,POST https://b"}, Addresses: []string{"private", "public"}}},
-		{"an address for a rule that is there", Grant{HTTP: []string{"https://a"}}, []Observed{{Origin: "https://a", Address: "private", NoAddress: true}},
+		{"an address for a rule that is there", Grant{HTTP: []string{"https://a"}}, []Observed{{Capability: "http", Origin: "https://a", Address: "private", NoAddress: true}},
 			Grant{HTTP: []string{"https://a"}, Addresses: []string{"public", "private"}}},
-		{"another method of a rule that is there", Grant{HTTP: []string{"GET https://a"}}, []Observed{{Origin: "https://a", Method: "POST", Address: "public", NoRule: true}},
+		{"another method of a rule that is there", Grant{HTTP: []string{"GET https://a"}}, []Observed{{Capability: "http", Origin: "https://a", Method: "POST", Address: "public", NoRule: true}},
 			Grant{HTTP: []string{"GET https://a", "POST https://a"}}},
-		{"behind a proxy", Grant{}, []Observed{{Origin: "https://a", Method: "GET", NoRule: true}}, Grant{HTTP: []string{"GET https://a"}}},
+		{"connections too", Grant{HTTP: []string{"https://a"}}, []Observed{
+			{Capability: "tcp", Origin: "db.example:5432", Address: "private", NoRule: true, NoAddress: true}, {Capability: "http", Origin: "https://b", Method: "GET", Address: "public", NoRule: true},
+		}, Grant{HTTP: []string{"https://a", "GET https://b"}, TCP: []string{"db.example:5432"}, Addresses: []string{"public", "private"}}},
+		{"connections alone", Grant{}, []Observed{{Capability: "tcp", Origin: "[fd12::5]:25", Address: "private", NoRule: true, NoAddress: true}},
+			Grant{TCP: []string{"[fd12::5]:25"}, Addresses: []string{"private"}}},
+		{"an address for a rule of connections that is there", Grant{TCP: []string{"*:25"}}, []Observed{{Capability: "tcp", Origin: "a.example:25", Address: "loopback", NoAddress: true}},
+			Grant{TCP: []string{"*:25"}, Addresses: []string{"public", "loopback"}}},
+		{"a connection to a public address", Grant{TCP: []string{"*:25"}}, []Observed{{Capability: "tcp", Origin: "a.example:26", Address: "public", NoRule: true}},
+			Grant{TCP: []string{"*:25", "a.example:26"}}},
+		{"behind a proxy", Grant{}, []Observed{{Capability: "http", Origin: "https://a", Method: "GET", NoRule: true}}, Grant{HTTP: []string{"GET https://a"}}},
 		{"a rule within a network that is open", Grant{HTTP: []string{"https://a"}, Addresses: []string{"10.0.0.0/8"}},
-			[]Observed{{Origin: "https://b", Method: "PUT", Address: "private", NoRule: true}}, Grant{HTTP: []string{"https://a", "PUT https://b"}, Addresses: []string{"10.0.0.0/8"}}},
+			[]Observed{{Capability: "http", Origin: "https://b", Method: "PUT", Address: "private", NoRule: true}}, Grant{HTTP: []string{"https://a", "PUT https://b"}, Addresses: []string{"10.0.0.0/8"}}},
 	} {
 		before := fmt.Sprint(tc.grant)
 		if got := SmallestGrant(tc.grant, tc.observed); !reflect.DeepEqual(got, tc.want) || fmt.Sprint(tc.grant) != before {

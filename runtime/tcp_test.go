@@ -177,13 +177,19 @@ func TestTCP_Mail(t *testing.T) {
 	}
 }
 
-// However a guest's call ends, its connections end with it, as the other side sees it.
-func TestTCP_EndOfCall(t *testing.T) {
+// peer accepts connections, sends nothing, and closes each with the other side.
+type peer struct {
+	address           string
+	opened, connected atomic.Int64 // so far, and at present
+}
+
+func newPeer(t testing.TB) *peer {
+	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var opened, connected atomic.Int64
+	p := &peer{address: ln.Addr().String()}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -191,17 +197,25 @@ func TestTCP_EndOfCall(t *testing.T) {
 			if err != nil {
 				return
 			}
-			opened.Add(1)
-			connected.Add(1)
+			p.opened.Add(1)
+			p.connected.Add(1)
 			serving.Go(func() {
 				_, _ = io.Copy(io.Discard, conn)
 				conn.Close()
-				connected.Add(-1)
+				p.connected.Add(-1)
 			})
 		}
 	})
-	defer serving.Wait()
-	defer ln.Close()
+	t.Cleanup(func() {
+		_ = ln.Close()
+		serving.Wait()
+	})
+	return p
+}
+
+// However a guest's call ends, its connections end with it, as the other side sees it.
+func TestTCP_EndOfCall(t *testing.T) {
+	p := newPeer(t)
 	h := start(t, open(t, t.TempDir()), func(c *Config) {
 		c.Limits.CPU = 200 * time.Millisecond
 		c.Grants = map[string]Grant{"dialer": {TCP: []string{"127.0.0.1:*"}, Addresses: []string{"loopback"}}}
@@ -221,7 +235,7 @@ func TestTCP_EndOfCall(t *testing.T) {
 			ctx, cancel = context.WithCancel(context.Background())
 			time.AfterFunc(300*time.Millisecond, cancel)
 		}
-		_, err := h.execute(ctx, "dialer/Leave", fmt.Sprintf(`{"address":%q,"count":5,"how":%q}`, ln.Addr(), guestDoes))
+		_, err := h.execute(ctx, "dialer/Leave", fmt.Sprintf(`{"address":%q,"count":5,"how":%q}`, p.address, guestDoes))
 		cancel()
 		var failure *envelope.Failure
 		if code != "" && how != "read" && (!errors.As(err, &failure) || failure.Code != code) {
@@ -229,17 +243,17 @@ func TestTCP_EndOfCall(t *testing.T) {
 		}
 		// What the guest opened last may have ended before the other side has seen it come.
 		before += 5
-		eventually(t, how+": five connections", func() bool { return opened.Load() == before })
-		eventually(t, how+": the end of all connections", func() bool { return connected.Load() == 0 })
+		eventually(t, how+": five connections", func() bool { return p.opened.Load() == before })
+		eventually(t, how+": the end of all connections", func() bool { return p.connected.Load() == 0 })
 		if n := h.sockets.Open(); n != 0 {
 			t.Errorf("%s: %d sockets are counted", how, n)
 		}
 	}
-	a, err := h.execute(context.Background(), "dialer/Leave", fmt.Sprintf(`{"address":%q,"count":17,"how":"return"}`, ln.Addr()))
+	a, err := h.execute(context.Background(), "dialer/Leave", fmt.Sprintf(`{"address":%q,"count":17,"how":"return"}`, p.address))
 	if err != nil || a.Error == nil || a.Error.Code != "overloaded" {
 		t.Errorf("17 connections: %+v, %v", a, err)
 	}
-	eventually(t, "the end of all connections", func() bool { return connected.Load() == 0 })
+	eventually(t, "the end of all connections", func() bool { return p.connected.Load() == 0 })
 }
 
 // A connector reaches what it requested and was granted, and a denial says what is missing.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -211,7 +212,7 @@ func (g *grantCommand) fromObserved(out io.Writer, path string) error {
 		return err
 	}
 	if info.NotRecorded > 0 {
-		fmt.Fprintf(g.cmd.ErrOrStderr(), "%d more requests were not recorded, for want of room: grant what is here, and observe again\n", info.NotRecorded)
+		fmt.Fprintf(g.cmd.ErrOrStderr(), "%d more requests and connections were not recorded, for want of room: grant what is here, and observe again\n", info.NotRecorded)
 	}
 	if g.apply {
 		var granted server.GrantInfo
@@ -227,7 +228,7 @@ func (g *grantCommand) fromObserved(out io.Writer, path string) error {
 		return printJSON(out, info)
 	}
 	for _, o := range info.Observed {
-		fmt.Fprintf(out, "# %d × %s %s, %s address, last %s\n", o.Count, shown(o.Method), shown(o.Origin), shown(o.Address), o.Last.Format("2006-01-02 15:04:05Z"))
+		fmt.Fprintf(out, "# %d × %s %s, %s address, last %s\n", o.Count, shown(cmp.Or(o.Method, o.Capability)), shown(o.Origin), shown(o.Address), o.Last.Format("2006-01-02 15:04:05Z"))
 	}
 	if len(info.Observed) == 0 {
 		fmt.Fprintln(out, "# nothing was observed that the grant would refuse")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/guests"
 	"sluice/runtime"
 	"sluice/runtime/sandbox/wasmtest"
 	"sluice/runtime/server"
@@ -137,6 +138,12 @@ func TestGrant_FromObserved(t *testing.T) {
 	if body := get(service.URL + "/customers/4711?key=hunter2"); !strings.Contains(body, `"http_status":200`) && !strings.Contains(body, `"http_status": 200`) {
 		t.Errorf("got %s", body)
 	}
+	sluice(t, "push", guests.Path(t, "dialer"), "--server", s.url).want(t, exitOK)
+	address := service.Listener.Addr().String()
+	both := fmt.Sprintf(`{"address": %q, "url": %q}`, address, service.URL+"/customers/4711?key=hunter2")
+	if status, body, err := post(s.url, "dialer/Both", both); status != 200 || err != nil || !strings.Contains(body, `"error":null`) {
+		t.Errorf("got %d %s %v", status, body, err)
+	}
 	if body := get("http://169.254.169.254/latest/meta-data"); !strings.Contains(body, "egress_denied") {
 		t.Errorf("got %s", body)
 	}
@@ -160,4 +167,14 @@ func TestGrant_FromObserved(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 	sluice(t, "grant", "http", "--from-observed", "--server", s.url).want(t, exitOK, "# nothing was observed")
+	// Connections are among it.
+	r = sluice(t, "grant", "dialer", "--from-observed", "--server", s.url).want(t, exitOK, "# 1 × tcp "+address+", loopback address", "# 1 × GET "+service.URL+", loopback address",
+		"addresses:\n  - loopback\ntcp:\n  - "+address+"\n")
+	if strings.Contains(r.stdout, "hunter2") {
+		t.Errorf("printed %s", r.stdout)
+	}
+	sluice(t, "grant", "dialer", "--from-observed", "--apply", "--server", s.url).want(t, exitOK, "by management")
+	if status, body, err := post(s.url, "dialer/Both", both); status != 200 || err != nil || !strings.Contains(body, `"error":null`) {
+		t.Errorf("got %d %s %v", status, body, err)
+	}
 }

@@ -1,6 +1,9 @@
 package egress
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Intersect returns the rule of what both rules cover, and false where that is nothing.
 func (r Rule) Intersect(o Rule) (Rule, bool) {
@@ -94,6 +97,14 @@ func permits(kind hostKind, host string, g *Guard, addresses []Address) (needs s
 		return d.Grant, false
 	}
 	return "", true
+}
+
+func denialOf(err error) *Denial {
+	var d *Denial
+	if errors.As(err, &d) {
+		return d
+	}
+	return nil
 }
 
 // bracketed is a normalised host as a URL has it.

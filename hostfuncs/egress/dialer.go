@@ -23,6 +23,8 @@ type DialerConfig struct {
 	Resolver *net.Resolver
 	// OnDenied, where set, is called for every connection that is refused, before Dial returns. It must not block.
 	OnDenied func(Denial)
+	// Observe, where set, is told what a stricter policy than Policy would have refused.
+	Observe *ObserveTCP
 }
 
 // Dialer opens connections within a policy. Its methods may be called at once. It keeps nothing open: a connection
@@ -83,6 +85,9 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 			err = context.DeadlineExceeded // the resolver has errors of its own for it
 		}
 		return nil, dialFailure(address.host, err)
+	}
+	if o := d.config.Observe; o != nil {
+		o.connected(d.config.Guard, &address, raw)
 	}
 	c := &Conn{raw: raw, stream: raw, host: address.host, roots: roots, tlsTimeout: d.config.TLSTimeout}
 	if r.TLS {

@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"errors"
 	"net"
 	"net/http/httptrace"
 	"net/netip"
@@ -19,12 +18,25 @@ type Observe struct {
 	Record func(Observation)
 }
 
-// Observation is a request that was let through and would have been refused.
+// ObserveTCP lets a dialer go where its Policy allows, and says what a stricter one would have refused. Its members are
+// what those of [Observe] are.
+type ObserveTCP struct {
+	Enforced  *TCPPolicy
+	Addresses []Address
+	// Record is called once for every connection that Enforced would have refused and that was made, before Dial returns.
+	Record func(Observation)
+}
+
+// Observation is a request, or a connection of a guest's own, that was let through and would have been refused.
 type Observation struct {
-	// Origin is the rule that covers the request: scheme://host, with the port where it is not the scheme's own.
+	// TCP says that it is a connection.
+	TCP bool
+	// Origin is the rule that covers it: of a request scheme://host, with the port where it is not the scheme's own; of a
+	// connection host:port.
 	Origin string
+	// Method is a request's.
 	Method string
-	// NoRule says that no rule covers the request, NoAddress that the address is not open to it.
+	// NoRule says that no rule covers it, NoAddress that the address is not open to it.
 	NoRule, NoAddress bool
 	// Address is the class that the address belongs to, as a grant names it: public, private or loopback; "" where an egress
 	// proxy was connected to, and what it reaches is not seen.
@@ -52,8 +64,7 @@ func (o *Observe) begin(u *URL, method string) *observing {
 
 // connected looks at the connection that the request got; a retry may get another.
 func (w *observing) connected(g *Guard, conn net.Conn, proxied bool) {
-	remote, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil || w.recorded {
+	if w.recorded {
 		return
 	}
 	if proxied {
@@ -62,19 +73,36 @@ func (w *observing) connected(g *Guard, conn net.Conn, proxied bool) {
 		}
 		return
 	}
+	if class, denied, ok := g.look(w.allowance, conn); ok && (denied || w.rule != nil) {
+		w.recorded = true
+		w.observe.Record(Observation{Origin: w.url.Origin(), Method: w.method, NoRule: w.rule != nil, NoAddress: denied, Address: class})
+	}
+}
+
+// connected looks at a connection that was made.
+func (o *ObserveTCP) connected(g *Guard, address *TCPAddress, conn net.Conn) {
+	allowance, _, rule := o.Enforced.Match(address)
+	if rule != nil {
+		allowance = newAllowance(o.Addresses)
+	}
+	if class, denied, ok := g.look(allowance, conn); ok && (denied || rule != nil) {
+		o.Record(Observation{TCP: true, Origin: address.String(), NoRule: rule != nil, NoAddress: denied, Address: class})
+	}
+}
+
+// look says which class the address that was connected to belongs to, as a grant names it, and whether the allowance denies
+// it; false where the connection does not tell.
+func (g *Guard) look(a *Allowance, conn net.Conn) (class string, denied, ok bool) {
+	remote, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return "", false, false
+	}
 	addr := remote.Addr().Unmap().WithZone("")
-	denied := denialOf(g.Check(w.allowance, addr))
-	if w.rule == nil && denied == nil {
-		return
+	c := g.classify(addr)
+	if c == ClassHost {
+		c = ClassLoopback
 	}
-	w.recorded = true
-	class := g.classify(addr)
-	if class == ClassHost {
-		class = ClassLoopback
-	}
-	w.observe.Record(Observation{
-		Origin: w.url.Origin(), Method: w.method, NoRule: w.rule != nil, NoAddress: denied != nil, Address: class.String(),
-	})
+	return c.String(), g.Check(a, addr) != nil, true
 }
 
 // observe has e's connection looked at as well.
@@ -89,12 +117,4 @@ func (e *exchange) observe(method string) {
 		w.connected(e.client.config.Guard, info.Conn, e.client.config.Proxy.isSet())
 		next(info)
 	}
-}
-
-func denialOf(err error) *Denial {
-	var d *Denial
-	if errors.As(err, &d) {
-		return d
-	}
-	return nil
 }

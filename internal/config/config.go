@@ -93,7 +93,7 @@ var settings = []Setting{
 		},
 	},
 	{
-		Key: "egress", Default: "enforce", Doc: "enforce, or observe: every connector may send HTTP requests to what its manifest asks for at public, private and loopback addresses, whatever its grant says, and which HTTP requests the grant would have refused is recorded. For moving to grants; metadata and link-local addresses stay refused.",
+		Key: "egress", Default: "enforce", Doc: "enforce, or observe: every connector may send requests to, and open connections with, what its manifest asks for at public, private and loopback addresses, whatever its grant says, and what the grant would have refused is recorded. For moving to grants; metadata and link-local addresses stay refused.",
 		set: func(c *Config, v string) error {
 			switch v {
 			case "enforce", "observe":

@@ -95,13 +95,36 @@ func leave(c *sluice.Call, p leaveParams) (string, error) {
 	return "left", nil
 }
 
+type bothParams struct {
+	Address string `sluice:"address,required"`
+	URL     string `sluice:"url,required"`
+}
+
+// both opens a connection and sends a request, and answers with what became of the latter.
+func both(c *sluice.Call, p bothParams) (int, error) {
+	conn, err := netconn.Dialer{Call: c}.Dial("tcp", p.Address)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	response, err := c.HTTP(sluice.Request{URL: p.URL})
+	if err != nil {
+		return 0, err
+	}
+	return response.Status, nil
+}
+
 func init() {
 	sluice.Connector{
 		Name: "dialer", Version: "1.0.0", Description: "Opens connections.",
-		Capabilities: []sluice.Capability{sluice.TCP("sends mail by the servers that its parameters name", "*:*")},
+		Capabilities: []sluice.Capability{
+			sluice.TCP("sends mail by the servers that its parameters name", "*:*"),
+			sluice.HTTP("asks what its parameters name", "http://*"),
+		},
 	}.Register(
 		sluice.Command("Send", "Sends a mail.", send),
 		sluice.Command("Leave", "Leaves connections open.", leave),
+		sluice.Command("Both", "Opens a connection and sends a request.", both),
 	)
 }
 
