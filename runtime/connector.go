@@ -144,7 +144,7 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 		return nil, err
 	}
 	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, r.sockets
-	config.Version, config.ResponseLimit = r.config.Version, c.limits.Response
+	config.Version, config.ResponseLimit, config.Fault = r.config.Version, c.limits.Response, r.config.Fault
 	client := egress.NewClient(config)
 	c.clients = append(c.clients, client)
 	c.auth, err = r.authentication(c, client, config)

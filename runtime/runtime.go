@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/egress/fault"
 	"sluice/hostfuncs/secret"
 	"sluice/runtime/abi"
 	"sluice/runtime/catalog"
@@ -84,6 +85,8 @@ type Config struct {
 	ShowGuests bool
 	// Version is Sluice's own, sent as the User-Agent sluice/<version> where a guest sets none.
 	Version string
+	// Fault bounds what a service that fails can do to its connector and to others. The zero Config stands for the default.
+	Fault fault.Config
 	// MaxSockets bounds the connections that guests have open together.
 	MaxSockets int
 	// Logger takes what operators should know.

@@ -166,7 +166,7 @@ func runtimeConfig(c *config.Config, store catalog.Store, cache string, logger *
 	return runtime.Config{
 		Store: store, CacheDir: cache, Bundled: modules.Bundled(), Limits: c.Limits, Grants: c.Grants, Secrets: c.Secrets,
 		Dev: c.Dev, ShowGuests: c.Dev, Observe: c.Egress == "observe",
-		Version: version, MaxSockets: c.Sockets, Logger: logger,
+		Version: version, Fault: c.Fault, MaxSockets: c.Sockets, Logger: logger,
 	}
 }
 

@@ -3,9 +3,11 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +35,8 @@ func TestServe_Errors(t *testing.T) {
 		{"empty key as a flag", nil, []string{"--spiff-api-key="}, exitUsage, []string{"--spiff-api-key is empty"}},
 		{"file", nil, []string{"--config", file}, exitUsage, []string{`there is no setting "spiff.api_kei"; did you mean "spiff.api_key"?`}},
 		{"no file", nil, []string{"--config", file + ".none"}, exitUsage, []string{"the configuration file"}},
+		{"a circuit that never opens", nil, []string{"--circuit-failures", "20"}, exitUsage, []string{"circuit.failures (20) is more than circuit.window (12)"}},
+		{"a circuit that is open for too long", []string{"SLUICE_CIRCUIT_OPEN=2h"}, nil, exitUsage, []string{"SLUICE_CIRCUIT_OPEN is not a duration from 100ms to 1h"}},
 		{"data in use", nil, []string{"--data", data}, exitFailed, []string{"another process uses this data directory"}},
 		{"port in use", nil, []string{"--listen", used, elsewhere()}, exitFailed, []string{"listening", "address already in use"}},
 		{"data is a file", nil, []string{"--data", file}, exitFailed, []string{"not a directory"}},
@@ -86,6 +90,30 @@ func waiting(t testing.TB) (url string, asked <-chan struct{}, answer func()) {
 	go func() { _ = service.Serve(ln) }()
 	t.Cleanup(func() { _ = service.Close() })
 	return "http://" + ln.Addr().String(), in, func() { close(out) }
+}
+
+// What is set of circuits holds for what connectors send, wherever it is set.
+func TestServe_Circuit(t *testing.T) {
+	var requests atomic.Int64
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer service.Close()
+	file := filepath.Join(t.TempDir(), "sluice.yaml")
+	if err := os.WriteFile(file, []byte("circuit: {failures: 3, window: 3}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t, t.TempDir(), []string{"SLUICE_CIRCUIT_FAILURES=2"}, "--config", file, "--circuit-open", "1h", "--dev")
+	for n, want := range []string{`"http_status":500`, `"http_status":500`, "circuit_open"} {
+		status, body, err := post(s.url, "http/GetRequest", `{"url": "`+service.URL+`"}`)
+		if err != nil || status != 200 || !strings.Contains(strings.ReplaceAll(body, `": `, `":`), want) {
+			t.Errorf("request %d: %d %s %v, want %s", n, status, body, err, want)
+		}
+	}
+	if n := requests.Load(); n != 2 {
+		t.Errorf("%d requests were sent", n)
+	}
 }
 
 // SIGTERM ends the server with 0; a call in flight is finished first, and connections that do nothing don't hold it up.

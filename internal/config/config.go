@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs"
+	"sluice/hostfuncs/egress/fault"
 	"sluice/hostfuncs/secret"
 	"sluice/runtime"
 )
@@ -35,6 +36,7 @@ type Config struct {
 	IdleTimeout time.Duration
 	Drain       time.Duration
 	Grants      map[string]runtime.Grant
+	Fault       fault.Config
 
 	Secrets        map[string]secret.Definition
 	SecretsKeyFile string
@@ -166,6 +168,12 @@ var settings = []Setting{
 	{Key: "body.max", Default: "64MiB", Doc: "How large a request's body may be.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.BodyMax = n })},
 	{Key: "body.budget", Doc: "How many bytes of request bodies may be in memory at once; beyond it the answer is 503. Default: a quarter of the memory available at start, 64 MiB at least.", set: size(1<<20, 1<<40, func(c *Config, n int64) { c.BodyBudget = n })},
 	{Key: "sockets", Doc: "How many connections the server and its guests may have open together. Default: 80 % of the limit on open files.", set: count(16, 1<<24, func(c *Config) *int { return &c.Sockets })},
+	{Key: "circuit.failures", Default: "10", Doc: "How many of the last circuit.window requests of a connector to one service have to fail for none to be sent there any more, for circuit.open. Raise it for a service that answers 500 where nothing is wrong with it.", set: count(1, 1000, func(c *Config) *int { return &c.Fault.Failures })},
+	{Key: "circuit.window", Default: "12", Doc: "See circuit.failures, which may not be more.", set: count(1, 1000, func(c *Config) *int { return &c.Fault.Window })},
+	{Key: "circuit.open", Default: "5s", Doc: "How long no request is sent to a service that failed, give or take a tenth, until two try it.", set: duration(100*time.Millisecond, time.Hour, func(c *Config) *time.Duration { return &c.Fault.Open })},
+	{Key: "bulkhead.max", Default: "1024", Doc: "How many requests of one connector to one service are under way at once; beyond it they fail with overloaded.", set: count(1, 1<<16, func(c *Config) *int { return &c.Fault.Concurrent })},
+	{Key: "retry.burst", Default: "10", Doc: "How many retries of one connector one service is sent, where retries are granted, before it has to earn them.", set: count(1, 1000, func(c *Config) *int { return &c.Fault.RetryBurst })},
+	{Key: "retry.percent", Default: "10", Doc: "How many more retries a service earns with a hundred requests that succeed at once.", set: count(1, 100, func(c *Config) *int { return &c.Fault.RetryPercent })},
 	{Key: "http.read_timeout", Default: "60s", Doc: "How long a client may take to send a request.", set: duration(time.Second, day, func(c *Config) *time.Duration { return &c.ReadTimeout })},
 	{Key: "http.idle_timeout", Default: "75s", Doc: "How long a connection is kept between requests.", set: duration(time.Second, day, func(c *Config) *time.Duration { return &c.IdleTimeout })},
 	{Key: "drain", Default: "45s", Doc: "How long calls in flight get to finish after SIGTERM; then they are answered with 503.", set: duration(time.Millisecond, day, func(c *Config) *time.Duration { return &c.Drain })},
@@ -265,13 +273,16 @@ func listenFromEnvironment(getenv func(string) (string, bool), file string) (str
 	return net.JoinHostPort(host, port), nil
 }
 
-// fill computes the defaults that depend on the machine.
+// fill computes the defaults that depend on the machine, and compares settings that have to fit each other.
 func (c *Config) fill() error {
 	if c.BodyBudget == 0 {
 		c.BodyBudget = max(availableMemory()/4, 64<<20)
 	}
 	if c.BodyBudget < c.BodyMax {
 		return fmt.Errorf("body.budget (%d bytes) is less than body.max (%d): no body of that size could ever be read", c.BodyBudget, c.BodyMax)
+	}
+	if c.Fault.Failures > c.Fault.Window {
+		return fmt.Errorf("circuit.failures (%d) is more than circuit.window (%d): no circuit would ever open", c.Fault.Failures, c.Fault.Window)
 	}
 	if c.Limits.Growth == 0 {
 		c.Limits.Growth = uint64(max(availableMemory()/2, 256<<20))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/hostfuncs/egress/fault"
 	"sluice/runtime"
 )
 
@@ -52,10 +53,15 @@ func TestLoad_Defaults(t *testing.T) {
 	c.BodyBudget, c.Sockets, c.Limits.Growth = 0, 0, 0
 	want := &Config{
 		Listen: "127.0.0.1:8200", Data: "./data", Egress: "enforce", LogLevel: "info", Limits: runtime.DefaultLimits(), BodyMax: 64 << 20,
+		Fault:       fault.Config{Failures: 10, Window: 12, Open: 5 * time.Second, Concurrent: 1024, RetryBurst: 10, RetryPercent: 10},
 		ReadTimeout: time.Minute, IdleTimeout: 75 * time.Second, Drain: 45 * time.Second,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+	want.Fault.Destinations = fault.Default().Destinations // which is no setting
+	if want.Fault != fault.Default() {
+		t.Errorf("the settings' defaults are %+v, those of package fault %+v", want.Fault, fault.Default())
 	}
 }
 
@@ -103,6 +109,12 @@ func TestLoad_Precedence(t *testing.T) {
 		{"pool.total", "1", "2", "3", func(c *Config) any { return c.Limits.Total }, [4]any{4096, 1, 2, 3}},
 		{"call.cpu", "1s", "2s", "3s", func(c *Config) any { return c.Limits.CPU }, [4]any{10 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
 		{"body.max", "1KiB", "2KiB", "3KiB", func(c *Config) any { return c.BodyMax }, [4]any{int64(64 << 20), int64(1 << 10), int64(2 << 10), int64(3 << 10)}},
+		{"circuit.failures", "1", "2", "3", func(c *Config) any { return c.Fault.Failures }, [4]any{10, 1, 2, 3}},
+		{"circuit.window", "10", "11", "1000", func(c *Config) any { return c.Fault.Window }, [4]any{12, 10, 11, 1000}},
+		{"circuit.open", "100ms", "2s", "1h", func(c *Config) any { return c.Fault.Open }, [4]any{5 * time.Second, 100 * time.Millisecond, 2 * time.Second, time.Hour}},
+		{"bulkhead.max", "1", "2", "65536", func(c *Config) any { return c.Fault.Concurrent }, [4]any{1024, 1, 2, 65536}},
+		{"retry.burst", "1", "2", "1000", func(c *Config) any { return c.Fault.RetryBurst }, [4]any{10, 1, 2, 1000}},
+		{"retry.percent", "1", "2", "100", func(c *Config) any { return c.Fault.RetryPercent }, [4]any{10, 1, 2, 100}},
 		{"http.read_timeout", "1s", "2s", "3s", func(c *Config) any { return c.ReadTimeout }, [4]any{time.Minute, time.Second, 2 * time.Second, 3 * time.Second}},
 		{"http.idle_timeout", "1s", "2s", "3s", func(c *Config) any { return c.IdleTimeout }, [4]any{75 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
 		{"drain", "1s", "2s", "3s", func(c *Config) any { return c.Drain }, [4]any{45 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
@@ -232,6 +244,14 @@ func TestLoad_Errors(t *testing.T) {
 		{"number, too small", "pool: {max: 0}", nil, nil, "pool.max is not a number"},
 		{"number, fraction", "pool: {max: 1.5}", nil, nil, "pool.max is not a number"},
 		{"number, too large", "sockets: 99999999", nil, nil, "sockets is not a number"},
+		{"circuit.failures, too few", "circuit: {failures: 0}", nil, nil, "circuit.failures is not a number from 1 to 1000"},
+		{"circuit.window, too many", "", env("SLUICE_CIRCUIT_WINDOW", "1001"), nil, "SLUICE_CIRCUIT_WINDOW is not a number from 1 to 1000"},
+		{"circuit.open, too short", "", nil, env("circuit.open", "99ms"), "--circuit-open is not a duration from 100ms to 1h"},
+		{"circuit.open, too long", "circuit: {open: 61m}", nil, nil, "circuit.open is not a duration from 100ms to 1h"},
+		{"bulkhead.max, none", "bulkhead: {max: 0}", nil, nil, "bulkhead.max is not a number from 1 to 65536"},
+		{"retry.burst, none", "retry: {burst: 0}", nil, nil, "retry.burst is not a number from 1 to 1000"},
+		{"retry.percent, too many", "retry: {percent: 101}", nil, nil, "retry.percent is not a number from 1 to 100"},
+		{"a circuit that never opens", "circuit: {failures: 13}", nil, nil, "circuit.failures (13) is more than circuit.window (12): no circuit would ever open"},
 		{"a list", "data: [a, b]", nil, nil, "data is a list, and takes one value"},
 		{"a mapping", "data: {a: b}", nil, nil, "data is a mapping, and takes one value"},
 		{"budget", "body: {max: 128MiB, budget: 64MiB}", nil, nil, "body.budget (67108864 bytes) is less than body.max (134217728)"},

@@ -6,6 +6,7 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"sync"
@@ -15,33 +16,35 @@ import (
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
 
-// These are used where [Config] leaves a field unset.
 const (
-	DefaultConcurrent   = 1024
-	DefaultDestinations = 1024
-	DefaultOpen         = 5 * time.Second
-)
-
-// A circuit opens when so many of the last requests failed. A share of the last ones, and not of a time, opens it as fast
-// after a busy hour as after a quiet one; most of them, and not half, so that one broken page of a service does not close
-// the way to its others.
-const (
-	failures = 10
-	window   = 12
 	// probes is how many requests at once try a half-open circuit; all must succeed.
 	probes = 2
 	// jitter spreads the time that circuits stay open, so that those which opened together do not probe together.
 	jitter = 0.1
 )
 
-// Config is what a [Set] is made of.
+// Config is what a [Set] is made of. [Default] has what is used where a field is 0.
 type Config struct {
-	// Concurrent bounds the attempts under way to one destination. Default [DefaultConcurrent].
-	Concurrent int
-	// Destinations bounds how many are remembered. Default [DefaultDestinations].
-	Destinations int
-	// Open is how long a circuit stays open before it is tried again. Default [DefaultOpen].
+	// Failures of the last Window attempts open a circuit. A share of the last ones, and not of a time, opens it as fast
+	// after a busy hour as after a quiet one; most of them, and not half, so that one broken page of a service does not
+	// close the way to its others. Failures is at most Window.
+	Failures, Window int
+	// Open is how long a circuit stays open before it is tried again.
 	Open time.Duration
+	// Concurrent bounds the attempts under way to one destination.
+	Concurrent int
+	// RetryBurst is how many retries a destination is sent without earning them, RetryPercent how many it earns with a
+	// hundred calls that succeed at once.
+	RetryBurst, RetryPercent int
+	// Destinations bounds how many are remembered.
+	Destinations int
+}
+
+// Default is what a [Config] stands for that says nothing.
+func Default() Config {
+	return Config{
+		Failures: 10, Window: 12, Open: 5 * time.Second, Concurrent: 1024, RetryBurst: 10, RetryPercent: 10, Destinations: 1024,
+	}
 }
 
 // Key names a destination.
@@ -61,15 +64,10 @@ type Set struct {
 
 // NewSet returns an empty set.
 func NewSet(c Config) *Set {
-	if c.Concurrent == 0 {
-		c.Concurrent = DefaultConcurrent
-	}
-	if c.Destinations == 0 {
-		c.Destinations = DefaultDestinations
-	}
-	if c.Open == 0 {
-		c.Open = DefaultOpen
-	}
+	d := Default()
+	c.Failures, c.Window, c.Open = cmp.Or(c.Failures, d.Failures), cmp.Or(c.Window, d.Window), cmp.Or(c.Open, d.Open)
+	c.RetryBurst, c.RetryPercent = cmp.Or(c.RetryBurst, d.RetryBurst), cmp.Or(c.RetryPercent, d.RetryPercent)
+	c.Concurrent, c.Destinations = cmp.Or(c.Concurrent, d.Concurrent), cmp.Or(c.Destinations, d.Destinations)
 	return &Set{config: c, destinations: make(map[Key]*Destination)}
 }
 
@@ -153,19 +151,19 @@ type Destination struct {
 func newDestination(c Config) *Destination {
 	d := &Destination{concurrent: int64(c.Concurrent)}
 	d.circuit = circuitbreaker.NewBuilder[any]().
-		WithFailureThresholdRatio(failures, window).
+		WithFailureThresholdRatio(uint(c.Failures), uint(c.Window)).
 		WithSuccessThreshold(probes).
 		WithDelay(c.Open).
 		WithJitterFactor(jitter).
 		Build()
-	d.budget.left.Store(burst)
+	d.budget.init(c)
 	return d
 }
 
 // forgettable reports whether nothing is lost with the destination. One that failed, or was
 // retried, is worth remembering even if its circuit is closed.
 func (d *Destination) forgettable() bool {
-	return d.under.Load() == 0 && d.last.Load() == nil && d.budget.left.Load() == burst
+	return d.under.Load() == 0 && d.last.Load() == nil && d.budget.full()
 }
 
 // Budget is the destination's budget of retries.

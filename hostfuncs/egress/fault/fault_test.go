@@ -3,10 +3,13 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 )
+
+var standard = Default()
 
 func enter(t testing.TB, d *Destination) Pass {
 	t.Helper()
@@ -37,12 +40,12 @@ func expectOpen(t testing.TB, d *Destination) *Open {
 func TestDestination_Opens(t *testing.T) {
 	s := NewSet(Config{})
 	d := s.Get(Key{Host: "dead.example"})
-	fail(t, d, failures-1)
+	fail(t, d, standard.Failures-1)
 	enter(t, d).Leave(Nothing, "")
 	enter(t, d).Leave(Success, "")
 	fail(t, d, 1)
 	open := expectOpen(t, d)
-	if open.Last != "connect" || open.Wait < time.Second || open.Wait > 2*DefaultOpen {
+	if open.Last != "connect" || open.Wait < time.Second || open.Wait > 2*standard.Open {
 		t.Errorf("%+v", open)
 	}
 	for range 100 {
@@ -50,6 +53,37 @@ func TestDestination_Opens(t *testing.T) {
 	}
 	expectOpen(t, s.Get(Key{Host: "dead.example"}))
 	enter(t, s.Get(Key{Host: "dead.example", Secure: true}))
+}
+
+// TestDestination_Configured: a circuit opens with the failure that is configured, and not before.
+func TestDestination_Configured(t *testing.T) {
+	for _, tt := range []struct {
+		config   Config
+		outcomes string // of attempts: f for a failure, s for a success
+	}{
+		{Config{Failures: 1, Window: 1}, "f"},
+		{Config{Failures: 1, Window: 1}, "ssssf"},
+		{Config{Failures: 1, Window: 5}, "sssssf"},
+		{Config{Failures: 3, Window: 3}, "ffsffsfff"},
+		{Config{Failures: 2, Window: 4}, "fssssfssf"},
+		{Config{Failures: 12}, strings.Repeat("f", 11) + "s" + strings.Repeat("f", 12)},
+		{Config{Failures: 1000, Window: 1000}, strings.Repeat("f", 1000)},
+	} {
+		d := NewSet(tt.config).Get(Key{})
+		for i, outcome := range tt.outcomes {
+			pass, err := d.Enter()
+			if err != nil {
+				t.Errorf("%+v: open after %.20s", tt.config, tt.outcomes[:i])
+				break
+			}
+			if outcome == 'f' {
+				pass.Leave(Failure, "connect")
+			} else {
+				pass.Leave(Success, "")
+			}
+		}
+		expectOpen(t, d)
+	}
 }
 
 func TestDestination_StaysClosed(t *testing.T) {
@@ -84,7 +118,7 @@ func TestDestination_HalfOpen(t *testing.T) {
 	} {
 		d := NewSet(Config{Open: open}).Get(Key{})
 		late := enter(t, d)
-		fail(t, d, failures)
+		fail(t, d, standard.Failures)
 		expectOpen(t, d)
 		time.Sleep(2 * open)
 		first, second := enter(t, d), enter(t, d)
@@ -113,7 +147,7 @@ func TestDestination_Bulkhead(t *testing.T) {
 func TestSet_Bounded(t *testing.T) {
 	s := NewSet(Config{Destinations: 64})
 	dead := s.Get(Key{Host: "dead.example"})
-	fail(t, dead, failures)
+	fail(t, dead, standard.Failures)
 	busy := s.Get(Key{Host: "busy.example"})
 	enter(t, busy)
 	for i := range 10_000 {
@@ -141,14 +175,26 @@ func TestBudget(t *testing.T) {
 		return n
 	}
 	b := NewSet(Config{}).Get(Key{}).Budget()
-	if n := take(b); n != burst/retry {
+	if n := take(b); n != standard.RetryBurst {
 		t.Errorf("%d retries at first", n)
 	}
 	for range 1000 {
 		b.Earn()
 	}
-	if n := take(b); n != burst/retry {
+	if n := take(b); n != standard.RetryBurst {
 		t.Errorf("%d retries after a thousand successes at once", n)
+	}
+	small := NewSet(Config{RetryBurst: 1, RetryPercent: 50}).Get(Key{}).Budget()
+	if n := take(small); n != 1 {
+		t.Errorf("%d retries of a burst of 1", n)
+	}
+	small.Earn()
+	if n := take(small); n != 0 {
+		t.Errorf("%d retries after one success", n)
+	}
+	small.Earn()
+	if n := take(small); n != 1 {
+		t.Errorf("%d retries after two successes", n)
 	}
 	var taken int
 	for range 1000 {
