@@ -324,12 +324,60 @@ func TestSecrets_Clear(t *testing.T) {
 func TestSecrets_Parameters(t *testing.T) {
 	service := newMirror(t)
 	h := secretHarness(t, secret.Definition{Origins: []string{service.url}})
-	for password, want := range map[string]string{"hunter22": secret.Mask, "pa\"ss": secret.Mask, "abc": "abc"} {
+	for password, want := range map[string]string{"hunter22": secret.Mask, "pa\"ss": secret.Mask, "abc": "abc", canaryPEM: secret.Mask} {
 		a, err := h.execute(t.Context(), "misbehave/Secret", secretCall{Name: "canary", URL: service.url, Password: password}.params())
 		if err != nil || len(a.Logs) != 1 || !strings.HasSuffix(a.Logs[0], " with "+want) {
 			t.Errorf("%s: logged %q, %v", password, a.Logs, err)
 		}
 	}
+}
+
+// canaryPEM is a value of several lines, which the kit logs line by line.
+const canaryPEM = "-----BEGIN CANARY-----\r\nc4n4ryOfTheFirstLine\nc4n4ryOfTheSecond==\n-----END CANARY-----\n"
+
+// A secret of several lines is in no log, neither what the engine gets nor what a development server shows of a guest that failed.
+func TestSecrets_Lines(t *testing.T) {
+	t.Setenv("SLUICE_TEST_CANARY", canaryPEM)
+	h := start(t, open(t, t.TempDir()), func(c *Config) {
+		c.Dev, c.ShowGuests = true, true
+		c.Secrets = map[string]secret.Definition{"canary": {From: "env:SLUICE_TEST_CANARY"}}
+		c.Grants = map[string]Grant{"misbehave": {Secrets: []secret.Grant{{Name: "canary", Clear: true}}}}
+	})
+	h.install(guests.Module(t, "misbehave"))
+	a, err := h.execute(t.Context(), "misbehave/SecretValue", `{"name":"canary"}`)
+	if err != nil || len(a.Logs) != 1 || a.Logs[0] != "it is "+secret.Mask {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if _, err := h.execute(t.Context(), "misbehave/SecretValue", `{"name":"canary","panic":true}`); err == nil {
+		t.Error("the guest did not fail")
+	}
+	log := h.log.String()
+	if !strings.Contains(log, `printed="printed [redacted]."`) || !strings.Contains(log, `logged="[it is [redacted] panic at`) {
+		t.Errorf("logged %s", log)
+	}
+	for line := range strings.Lines(canaryPEM) {
+		checkAbsent(t, "the log", []byte(log), strings.TrimSpace(line))
+	}
+}
+
+// Where there is too much to look for, nothing of the call is logged.
+func TestSecrets_Withheld(t *testing.T) {
+	h := secretHarness(t, secret.Definition{Origins: []string{"https://a.example"}})
+	for name, password := range map[string]string{"lines": lines(1025), "bytes": strings.Repeat("x\n", 40<<10)} {
+		a, err := h.execute(t.Context(), "misbehave/Secret", secretCall{Name: "canary", URL: "http://127.0.0.1:1/", Password: password}.params())
+		if err != nil || len(a.Logs) != 1 || !strings.HasPrefix(a.Logs[0], "(withheld: ") {
+			t.Errorf("%s: logged %q, %v", name, a.Logs, err)
+		}
+	}
+}
+
+// lines are n different ones.
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "line%d\n", i)
+	}
+	return b.String()
 }
 
 // Grants of secrets that nobody defined, and definitions that make no sense, keep the runtime from starting.

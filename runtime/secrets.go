@@ -117,7 +117,7 @@ func secretParameters(spec *manifest.Command) map[string]bool {
 
 // logMasker keeps values out of what is logged of one call. The zero logMasker masks nothing.
 type logMasker struct {
-	m *secret.Masker
+	m *secret.LogMasker
 	// withhold says that there are too many values to look for: nothing of the call is logged.
 	withhold bool
 }
@@ -135,7 +135,8 @@ func (c *Command) masker(entry *abi.Call) logMasker {
 	if len(values) == 0 {
 		return logMasker{}
 	}
-	return logMasker{m: secret.NewMasker(values)}
+	m, ok := secret.NewLogMasker(values)
+	return logMasker{m: m, withhold: !ok}
 }
 
 // logLines are the lines that the guest logged, without its secrets.
@@ -147,7 +148,7 @@ func (c *Command) logLines(entry *abi.Call) []string {
 	return c.masker(entry).lines(lines)
 }
 
-const withheld = "(withheld: the secret parameters of the call hold more than 64 values, or 64 KiB, which are too many to keep out of a log)"
+const withheld = "(withheld: the secret parameters of the call hold more than 64 values, 64 KiB or 1,024 lines, which are too many to keep out of a log)"
 
 func (m logMasker) text(s string) string {
 	if m.withhold && s != "" {
@@ -156,17 +157,9 @@ func (m logMasker) text(s string) string {
 	return m.m.Text(s)
 }
 
-// lines returns the lines with the values in them masked.
 func (m logMasker) lines(lines []string) []string {
-	switch {
-	case m.withhold && len(lines) > 0:
+	if m.withhold && len(lines) > 0 {
 		return []string{withheld}
-	case m.m == nil:
-		return lines
 	}
-	out := make([]string, len(lines))
-	for i, line := range lines {
-		out[i] = m.text(line)
-	}
-	return out
+	return m.m.Lines(lines)
 }

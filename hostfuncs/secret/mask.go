@@ -161,6 +161,12 @@ func (m *Masker) bytes(b []byte, look func(n int)) []byte {
 			found = v.find(found, n)
 		}
 	}
+	return covered(b, found)
+}
+
+// covered returns b with a mask in place of each of the spans, or of those together that overlap or touch: b itself where
+// there are none.
+func covered(b []byte, found []span) []byte {
 	if len(found) == 0 {
 		return b
 	}

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"errors"
 
 	"sluice/internal/rawjson"
@@ -13,8 +14,8 @@ const (
 )
 
 // ValuesOf returns what must not be shown of a call's parameters, a JSON object, of which those of these names are
-// secret: each text and each number in them, however deep. What is longer than MaxValue is in no line of a log. It is false
-// where there are too many to look for.
+// secret: each text and each number in them, however deep. One line of more than MaxValue is in no line of a log. It is
+// false where there are too many to look for.
 func ValuesOf(params []byte, names map[string]bool) ([]string, bool) {
 	p := paramValues{}
 	_ = rawjson.Members(params, rawjson.MaxDepth, func(name, value []byte) error { // they were read before
@@ -58,7 +59,7 @@ func (p *paramValues) inner(value []byte) error {
 
 func (p *paramValues) keep(text []byte) {
 	switch {
-	case len(text) < MinMasked || len(text) > MaxValue:
+	case len(text) < MinMasked, len(text) > MaxValue && !bytes.ContainsAny(text, lineBreaks):
 	case len(p.values) == maxParams, p.bytes+len(text) > maxParamBytes:
 		p.tooMany = true
 	default:

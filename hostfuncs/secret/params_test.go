@@ -17,6 +17,7 @@ func TestValuesOf(t *testing.T) {
 		{`{"login":{"user":"ada.l","keys":["k1k1","abc",true,null,{"x":"quo\"te"}]}}`, []string{"ada.l", "k1k1", `quo"te`}, true},
 		{`{"password":"abc","pin":12,"login":null}`, nil, true},
 		{`{"password":"` + strings.Repeat("x", MaxValue+1) + `"}`, nil, true},
+		{`{"password":"` + strings.Repeat("line\\n", MaxValue/5+1) + `"}`, nil, false},
 		{`{"login":[` + strings.Repeat(`"abcd",`, maxParams) + `"abcd"]}`, nil, false},
 	} {
 		got, ok := ValuesOf([]byte(tc.params), names)

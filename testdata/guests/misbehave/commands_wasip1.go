@@ -213,7 +213,8 @@ func useSecret(c *sluice.Call, p secretParams) (sluice.Answer, error) {
 }
 
 type secretValueParams struct {
-	Name string `sluice:"name,required"`
+	Name  string `sluice:"name,required"`
+	Panic bool   `sluice:"panic" desc:"Prints the value too, and panics"`
 }
 
 func readSecret(c *sluice.Call, p secretValueParams) (sluice.Answer, error) {
@@ -222,5 +223,9 @@ func readSecret(c *sluice.Call, p secretValueParams) (sluice.Answer, error) {
 		return sluice.Answer{}, err
 	}
 	c.Log().Infof("it is %s", value)
+	if p.Panic {
+		os.Stdout.WriteString("printed " + value + ".")
+		panic("said all")
+	}
 	return sluice.JSON(map[string]int{"length": len(value)}), nil
 }
