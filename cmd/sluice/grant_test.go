@@ -81,7 +81,7 @@ func TestGrant(t *testing.T) {
 	run("grant", "weather").want(t, exitOK, "by management", "https://b.example")
 	run("grant", "weather", "--reset").want(t, exitOK, "by nobody")
 	run("grant", "http", "--reset").want(t, exitOK, "as shipped", "granted https://*")
-	if log := s.logged(); !strings.Contains(log, `"msg":"management: reset of the grant","connector":"weather","peer":"127.0.0.1","key":"none: this machine","grant_sha256":"`) {
+	if log := s.logged(); !strings.Contains(log, `"msg":"management","action":"reset_grant","outcome":"done","connector":"weather","peer":"127.0.0.1","key":"none: this machine","grant_sha256":"`) {
 		t.Errorf("logged %s", log)
 	}
 }

@@ -106,7 +106,7 @@ var settings = []Setting{
 		},
 	},
 	{
-		Key: "log.level", Default: "info", Doc: "What is logged: debug, info (a line a call), warn (failures only), error.",
+		Key: "log.level", Default: "info", Doc: "What is logged: debug, info (a line a call), warn (failures only), error; at every level what management was asked for.",
 		set: func(c *Config, v string) error {
 			switch v {
 			case "debug", "info", "warn", "error":

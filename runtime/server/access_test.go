@@ -63,6 +63,8 @@ func TestCallers(t *testing.T) {
 		{name: "the key as bearer", header: servertest.Header(authorization, "Bearer "+key)},
 		{name: "the operator's key as an engine's", header: servertest.Header(spiff, adminKey)},
 		{name: "operator's key", header: servertest.Header(authorization, "Bearer "+adminKey), operator: true},
+		{name: "operator's key, scheme in other case", header: servertest.Header(authorization, "bEARER  "+adminKey), operator: true},
+		{name: "operator's key without a blank", header: servertest.Header(authorization, "Bearer"+adminKey)},
 		{name: "wrong operator's key", header: servertest.Header(authorization, "Bearer wrong")},
 		{name: "empty bearer", header: servertest.Header(authorization, "Bearer ")},
 		{name: "basic", header: servertest.Header(authorization, "Basic "+adminKey)},

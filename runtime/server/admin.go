@@ -2,8 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"mime"
 	"time"
 
@@ -88,15 +89,18 @@ const contentWasm = "application/wasm"
 
 // changeBody reads the body of a change, what it is to be, which must be sent as that media type. Where the request was
 // refused it returns false; otherwise the caller gives back what was taken of the budget.
-func (s *Server) changeBody(ctx *fasthttp.RequestCtx, media, what string) (body []byte, taken int64, ok bool) {
+func (s *Server) changeBody(ctx *fasthttp.RequestCtx, change audited, media, what string) (body []byte, taken int64, ok bool) {
 	if sent, _, err := mime.ParseMediaType(string(ctx.Request.Header.ContentType())); err != nil || sent != media {
-		s.refuse(ctx, fasthttp.StatusUnsupportedMediaType, string(envelope.UnsupportedMediaType), "The body must be "+what+", with Content-Type: "+media+".")
+		s.refused(ctx, change, &runtime.Refusal{
+			Code: string(envelope.UnsupportedMediaType), Status: fasthttp.StatusUnsupportedMediaType,
+			Message: "The body must be " + what + ", with Content-Type: " + media + ".",
+		})
 		return nil, taken, false
 	}
 	body, taken, err := s.readBody(ctx, nil)
 	var failure *envelope.Failure
 	if errors.As(err, &failure) {
-		s.refuse(ctx, failure.Code.Status(), string(failure.Code), failure.Message)
+		s.refused(ctx, change, &runtime.Refusal{Code: string(failure.Code), Status: failure.Code.Status(), Message: failure.Message})
 		return nil, taken, false
 	}
 	return body, taken, true
@@ -105,51 +109,52 @@ func (s *Server) changeBody(ctx *fasthttp.RequestCtx, media, what string) (body 
 // adminInstall installs the module that is the request's body: 201 where something is in service that was not, 200
 // where it was already. ?replace=true allows other content under an installed version.
 func (s *Server) adminInstall(ctx *fasthttp.RequestCtx) {
-	body, taken, ok := s.changeBody(ctx, contentWasm, "a module")
+	change := audited{action: auditInstall}
+	body, taken, ok := s.changeBody(ctx, change, contentWasm, "a module")
 	if !ok {
 		return
 	}
 	defer s.bodies.give(taken)
 	c, changed, err := s.config.Runtime.Install(context.Background(), body, string(ctx.QueryArgs().Peek("replace")) == "true")
 	if err != nil {
-		s.refused(ctx, "install", "", err)
+		digest := sha256.Sum256(body)
+		change.more = []any{"sha256", hex.EncodeToString(digest[:])}
+		s.refused(ctx, change, err)
 		return
 	}
 	status := fasthttp.StatusOK
 	if changed {
 		status = fasthttp.StatusCreated
-		s.audit(ctx, "install", c.Name, "version", c.Version.Manifest.Version, "sha256", c.Version.SHA256)
 	}
+	change.connector, change.unchanged = c.Name, !changed
+	change.more = []any{"version", c.Version.Manifest.Version, "sha256", c.Version.SHA256}
+	s.audit(ctx, change)
 	s.json(ctx, status, infoOf(c))
 }
 
 func (s *Server) adminRemove(ctx *fasthttp.RequestCtx) {
 	name, _ := ctx.UserValue("name").(string)
+	change := audited{action: auditRemove, connector: name}
 	if err := s.config.Runtime.Remove(context.Background(), name); err != nil {
-		s.refused(ctx, "remove", name, err)
+		s.refused(ctx, change, err)
 		return
 	}
-	s.audit(ctx, "remove", name)
+	s.audit(ctx, change)
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
 }
 
 // refused answers a change that was not made.
-func (s *Server) refused(ctx *fasthttp.RequestCtx, action, name string, err error) {
+func (s *Server) refused(ctx *fasthttp.RequestCtx, change audited, err error) {
 	r := refusalOf(err)
-	s.audit(ctx, action+" refused", name, "code", r.Code)
+	change.code = r.Code
+	s.audit(ctx, change)
 	s.refuse(ctx, r.Status, r.Code, r.Message)
 }
 
-// operatorKey names the key that management asks for.
-func (s *Server) operatorKey() string {
-	if s.config.AdminKey != "" {
-		return "admin.key"
+// refusalOf is the refusal that an error is, or one that says that the server failed.
+func refusalOf(err error) *runtime.Refusal {
+	if r, ok := errors.AsType[*runtime.Refusal](err); ok {
+		return r
 	}
-	return "none: this machine"
-}
-
-// audit notes what an operator changed, or tried to.
-func (s *Server) audit(ctx *fasthttp.RequestCtx, action, connector string, more ...any) {
-	s.config.Logger.Info(fmt.Sprintf("management: %s", action),
-		append([]any{"connector", connector, "peer", ctx.RemoteIP().String(), "key", s.operatorKey()}, more...)...)
+	return &runtime.Refusal{Code: string(envelope.Internal), Message: "The change failed: " + err.Error() + ".", Status: fasthttp.StatusInternalServerError}
 }

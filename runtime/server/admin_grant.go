@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"sluice/runtime"
 
@@ -77,46 +76,44 @@ func (s *Server) adminGrant(ctx *fasthttp.RequestCtx) {
 
 // unknown answers a question about a connector that is not installed. Asking is nothing to note.
 func (s *Server) unknown(ctx *fasthttp.RequestCtx, err error) {
-	var r *runtime.Refusal
-	if errors.As(err, &r) {
-		s.refuse(ctx, r.Status, r.Code, r.Message)
-		return
-	}
-	s.refused(ctx, "question", "", err)
+	r := refusalOf(err)
+	s.refuse(ctx, r.Status, r.Code, r.Message)
 }
 
 // adminSetGrant puts the grant that is the request's body in the place of the present one.
 func (s *Server) adminSetGrant(ctx *fasthttp.RequestCtx) {
 	name, _ := ctx.UserValue("name").(string)
-	body, taken, ok := s.changeBody(ctx, contentJSON, "a grant in JSON")
+	change := audited{action: auditGrant, connector: name}
+	body, taken, ok := s.changeBody(ctx, change, contentJSON, "a grant in JSON")
 	if !ok {
 		return
 	}
 	defer s.bodies.give(taken)
 	g, err := runtime.ParseGrant(body)
 	if err != nil {
-		s.refused(ctx, "grant", name, &runtime.Refusal{
+		s.refused(ctx, change, &runtime.Refusal{
 			Code: runtime.RefusedGrant, Status: fasthttp.StatusUnprocessableEntity,
 			Message: "The grant is not valid: " + err.Error() + ". `sluice grant --schema` shows what it may hold.",
 		})
 		return
 	}
-	s.changeGrant(ctx, "grant", name, &g)
+	s.changeGrant(ctx, change, &g)
 }
 
 // adminResetGrant takes back what was granted by management, so that the shipped grant counts, or none.
 func (s *Server) adminResetGrant(ctx *fasthttp.RequestCtx) {
 	name, _ := ctx.UserValue("name").(string)
-	s.changeGrant(ctx, "reset of the grant", name, nil)
+	s.changeGrant(ctx, audited{action: auditResetGrant, connector: name}, nil)
 }
 
-func (s *Server) changeGrant(ctx *fasthttp.RequestCtx, action, name string, g *runtime.Grant) {
-	c, err := s.config.Runtime.SetGrant(context.Background(), name, g)
+func (s *Server) changeGrant(ctx *fasthttp.RequestCtx, change audited, g *runtime.Grant) {
+	c, err := s.config.Runtime.SetGrant(context.Background(), change.connector, g)
 	if err != nil {
-		s.refused(ctx, action, name, err)
+		s.refused(ctx, change, err)
 		return
 	}
-	s.audit(ctx, action, name, "grant_sha256", c.Grant.Digest(), "source", string(c.GrantSource))
+	change.more = []any{"grant_sha256", c.Grant.Digest(), "source", string(c.GrantSource)}
+	s.audit(ctx, change)
 	s.json(ctx, fasthttp.StatusOK, grantInfoOf(c))
 }
 

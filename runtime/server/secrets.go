@@ -2,11 +2,8 @@ package server
 
 import (
 	"context"
-	"errors"
 
 	"sluice/hostfuncs/secret"
-	"sluice/runtime"
-	"sluice/runtime/envelope"
 
 	"github.com/valyala/fasthttp"
 )
@@ -26,48 +23,27 @@ const contentSecret = "text/plain"
 // adminSetSecret keeps the body as a secret's value in the store.
 func (s *Server) adminSetSecret(ctx *fasthttp.RequestCtx) {
 	name, _ := ctx.UserValue("name").(string)
-	body, taken, ok := s.changeBody(ctx, contentSecret, "the secret's value")
+	change := audited{action: auditSetSecret, secret: name}
+	body, taken, ok := s.changeBody(ctx, change, contentSecret, "the secret's value")
 	if !ok {
 		return
 	}
 	defer s.bodies.give(taken)
 	if err := s.config.Runtime.SetSecret(context.Background(), name, string(body)); err != nil {
-		s.secretRefused(ctx, "set secret", name, err)
+		s.refused(ctx, change, err)
 		return
 	}
-	s.auditSecret(ctx, "set secret", name)
+	s.audit(ctx, change)
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
 }
 
 func (s *Server) adminRemoveSecret(ctx *fasthttp.RequestCtx) {
 	name, _ := ctx.UserValue("name").(string)
+	change := audited{action: auditRemoveSecret, secret: name}
 	if err := s.config.Runtime.RemoveSecret(context.Background(), name); err != nil {
-		s.secretRefused(ctx, "remove secret", name, err)
+		s.refused(ctx, change, err)
 		return
 	}
-	s.auditSecret(ctx, "remove secret", name)
+	s.audit(ctx, change)
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
-}
-
-// secretRefused answers a change that was not made.
-func (s *Server) secretRefused(ctx *fasthttp.RequestCtx, action, name string, err error) {
-	r := refusalOf(err)
-	s.auditSecret(ctx, action+" refused", name, "code", r.Code)
-	s.refuse(ctx, r.Status, r.Code, r.Message)
-}
-
-// auditSecret notes what an operator changed, or tried to. What is no secret's name may be a value by mistake.
-func (s *Server) auditSecret(ctx *fasthttp.RequestCtx, action, name string, more ...any) {
-	if !secret.ValidName(name) {
-		name = ""
-	}
-	s.audit(ctx, action, "", append([]any{"secret", name}, more...)...)
-}
-
-// refusalOf is the refusal that an error is, or one that says that the server failed.
-func refusalOf(err error) *runtime.Refusal {
-	if r, ok := errors.AsType[*runtime.Refusal](err); ok {
-		return r
-	}
-	return &runtime.Refusal{Code: string(envelope.Internal), Message: "The change failed: " + err.Error() + ".", Status: fasthttp.StatusInternalServerError}
 }

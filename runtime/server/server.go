@@ -52,7 +52,8 @@ type Config struct {
 	Dev bool
 	// Version is Sluice's own.
 	Version string
-	// Logger takes a line for each call at Info, and at Warn for those that failed.
+	// Logger takes a line for each call at Info, and at Warn for those that failed. What management was asked for goes to
+	// its handler whatever the level is.
 	Logger *slog.Logger
 }
 
@@ -75,6 +76,8 @@ type Server struct {
 	callIDs  callIDs
 	bodies   budget
 	draining atomic.Bool
+	// strangers are who was not let into management, as far as the log has them.
+	strangers sparing
 
 	apiKey, adminKey [sha256.Size]byte
 	commands         atomic.Pointer[commandsPage]
@@ -164,6 +167,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	if ctx.IsPost() && !s.originAllowed(ctx) {
+		if ruleOf(path) == operator {
+			s.auditEntry(ctx, string(envelope.OriginNotAllowed))
+		}
 		s.fail(ctx, envelope.Fail(envelope.OriginNotAllowed, "Pages of this origin may not send requests here. Its operator can allow the origin by CONNECTOR_PROXY_CORS_ORIGINS."))
 		return
 	}

@@ -38,6 +38,7 @@ type setup struct {
 	bundled []string
 	install [][]byte
 	shared  bool
+	level   slog.Level
 
 	secretsKey *secret.Key
 }
@@ -100,6 +101,11 @@ func Install(modules ...[]byte) Option {
 	return func(s *setup) { s.install = append(s.install, modules...) }
 }
 
+// LogLevel is from which level on is logged. Default: all.
+func LogLevel(l slog.Level) Option {
+	return func(s *setup) { s.level = l }
+}
+
 // Shared says that other tests run at the same time. Goroutines and file descriptors can't be told apart then, and are
 // counted by [Main] only, after the last test.
 func Shared() Option {
@@ -135,6 +141,7 @@ func MustServe(t testing.TB, options ...Option) *Server {
 		t.Fatal("run this package's tests through servertest.Main")
 	}
 	c := setup{
+		level: slog.LevelDebug,
 		runtime: runtime.Config{
 			CacheDir: cacheDir, Bundled: map[string][]byte{}, Limits: runtime.DefaultLimits(),
 			Grants: map[string]runtime.Grant{}, Version: "test", MaxSockets: 4096,
@@ -151,7 +158,7 @@ func MustServe(t testing.TB, options ...Option) *Server {
 	}
 	s := &Server{t: t, Data: t.TempDir(), Logs: &Logs{}, adminKey: c.server.AdminKey, served: make(chan error, 1)}
 	t.Cleanup(func() { s.Logs.check(t) })
-	logger := slog.New(slog.NewJSONHandler(s.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := slog.New(slog.NewJSONHandler(s.Logs, &slog.HandlerOptions{Level: c.level}))
 	c.runtime.Logger, c.server.Logger = logger, logger
 	for _, name := range c.bundled {
 		c.runtime.Bundled[name] = guests.Module(t, name)
