@@ -77,10 +77,10 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 		Host: c.hostCall(), Params: call.Params, Context: cmd.context(ctx, call), OutputLimit: c.limits.Output, Budget: r.growth,
 	}
 	defer entry.Release()
-	answer, err := r.execute(ctx, entry, cmd)
+	answer, err := r.execute(ctx, entry, cmd, call)
 	_, _, answered, tooLarge := entry.Output()
 	if err != nil || !answered {
-		r.showGuest(cmd.ID, entry, cmd.masker(entry))
+		r.showGuest(entry, cmd.masker(entry), "connector", cmd.Connector(), "command", cmd.ID, "call", call.ID)
 	}
 	switch {
 	case entry.Starved():
@@ -101,11 +101,11 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 
 // execute runs the command in a sandbox that no call before it can be told from. The answer is nil where the guest gave
 // none.
-func (r *Runtime) execute(ctx context.Context, entry *abi.Call, cmd *Command) (*envelope.Answer, error) {
+func (r *Runtime) execute(ctx context.Context, entry *abi.Call, cmd *Command, call *Call) (*envelope.Answer, error) {
 	pool := cmd.connector.pool
 	i, err := pool.Get(ctx, entry)
 	if err != nil {
-		return nil, r.noSandbox(ctx, cmd, err)
+		return nil, r.noSandbox(ctx, cmd, call, err)
 	}
 	err = entry.Execute(ctx, i, cmd.index)
 	defer func() { pool.Put(i, err != nil) }()
@@ -142,13 +142,13 @@ func answerOf(ctx context.Context, entry *abi.Call, i *sandbox.Instance) (answer
 
 // noSandbox tells what a call is answered that got no sandbox. Where the system would not give one, for want of memory or
 // of mappings, the operator is told.
-func (r *Runtime) noSandbox(ctx context.Context, cmd *Command, err error) error {
+func (r *Runtime) noSandbox(ctx context.Context, cmd *Command, call *Call, err error) error {
 	var fault *sandbox.Fault
 	if errors.As(err, &fault) || errors.Is(err, sandbox.ErrBusy) || ctx.Err() != nil {
 		return err
 	}
 	r.config.Logger.Error("no sandbox could be made; see what memory and mappings (vm.max_map_count) the server may have, or lower pool.total",
-		"connector", cmd.Connector(), "error", err.Error())
+		"connector", cmd.Connector(), "command", cmd.ID, "call", call.ID, "error", err.Error())
 	return overloaded("The server has no room for another call. Try again later.")
 }
 

@@ -152,7 +152,7 @@ func (r *Runtime) warm(ctx context.Context, c *code, i *sandbox.Instance, name s
 		}
 	}
 	c.report.WarmFailure = err.Error()
-	r.showGuest("warm", call, logMasker{})
+	r.showGuest(call, logMasker{}, "connector", name, "function", "warm")
 	r.config.Logger.Warn("a connector failed while it warmed up: its calls start cold", "connector", name, "error", err.Error())
 }
 
@@ -176,7 +176,7 @@ func (r *Runtime) manifestOf(ctx context.Context, i *sandbox.Instance, call *abi
 }
 
 func (r *Runtime) describeFailed(call *abi.Call, err error) error {
-	r.showGuest("describe", call, logMasker{})
+	r.showGuest(call, logMasker{}, "function", "describe")
 	var fault *sandbox.Fault
 	switch errors.As(err, &fault); {
 	case fault == nil:
@@ -194,9 +194,9 @@ func (r *Runtime) describeFailed(call *abi.Call, err error) error {
 		". `sluice inspect` shows what the guest said; describe must need nothing but memory.")
 }
 
-// showGuest shows a connector's author what the guest printed and logged before it failed.
-func (r *Runtime) showGuest(what string, call *abi.Call, m logMasker) {
+// showGuest shows a connector's author what the guest printed and logged before it failed. The attributes say where.
+func (r *Runtime) showGuest(call *abi.Call, m logMasker, where ...any) {
 	if printed, logged := call.Stderr(), call.Host.LogLines(); r.config.ShowGuests && len(printed)+len(logged) > 0 {
-		r.config.Logger.Warn("the guest said before it failed", "call", what, "printed", m.text(string(printed)), "logged", m.lines(logged))
+		r.config.Logger.Warn("the guest said before it failed", append(where, "printed", m.text(string(printed)), "logged", m.lines(logged))...)
 	}
 }

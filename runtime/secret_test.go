@@ -355,6 +355,11 @@ func TestSecrets_Lines(t *testing.T) {
 	if !strings.Contains(log, `printed="printed [redacted]."`) || !strings.Contains(log, `logged="[it is [redacted] panic at`) {
 		t.Errorf("logged %s", log)
 	}
+	for _, said := range []string{"the guest said before it failed", "a connector crashed"} {
+		if !strings.Contains(log, said+`" connector=misbehave command=misbehave/SecretValue call=call-1 `) {
+			t.Errorf("%q does not say of which call: %s", said, log)
+		}
+	}
 	for line := range strings.Lines(canaryPEM) {
 		checkAbsent(t, "the log", []byte(log), strings.TrimSpace(line))
 	}

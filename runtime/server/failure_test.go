@@ -56,7 +56,7 @@ func TestMisbehave(t *testing.T) {
 			if strings.Contains(string(a.Body), canary) || strings.Contains(string(a.Body), guestCanary) {
 				t.Errorf("%s: the answer has a canary: %s", tc.command, a)
 			}
-			if a.Header.Get("X-Request-Id") == "" || len(s.Logs.Lines(a.Header.Get("X-Request-Id"))) == 0 {
+			if a.Header.Get("X-Request-Id") == "" || len(s.Logs.Lines(`"call":"`+a.Header.Get("X-Request-Id")+`"`)) == 0 {
 				t.Errorf("%s: the log does not have the call", tc.command)
 			}
 		})

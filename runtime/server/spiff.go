@@ -86,7 +86,7 @@ func checkMediaType(h *fasthttp.RequestHeader) error {
 func (s *Server) answer(ctx *fasthttp.RequestCtx, cmd *command, in *bound, a *envelope.Answer, err error) {
 	switch {
 	case err != nil:
-		s.failed(ctx, err)
+		s.failed(ctx, in, err)
 	case a.Bare != 0:
 		ctx.SetStatusCode(a.Bare)
 		ctx.SetContentType(a.Mimetype)
@@ -105,10 +105,10 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, cmd *command, in *bound, a *en
 }
 
 // failed answers a call that no connector answered.
-func (s *Server) failed(ctx *fasthttp.RequestCtx, err error) {
+func (s *Server) failed(ctx *fasthttp.RequestCtx, in *bound, err error) {
 	f, ok := errors.AsType[*envelope.Failure](err)
 	if !ok {
-		s.config.Logger.Error("a call failed in an unexpected way", "error", err.Error())
+		s.config.Logger.Error("a call failed in an unexpected way", "call", in.call.ID, "error", err.Error())
 		f = envelope.Fail(envelope.Internal, "The server failed on this call. Its operator finds the reason in the log.")
 	}
 	s.fail(ctx, f)
@@ -156,10 +156,10 @@ func (s *Server) record(cmd *command, in *bound, began time.Time, a *envelope.An
 	}
 	line := slog.NewRecord(began.Add(took), level, "call", 0)
 	if cmd == nil {
-		line.AddAttrs(slog.String("id", in.call.ID), slog.String("outcome", outcome), slog.Int64("took_us", took.Microseconds()))
+		line.AddAttrs(slog.String("call", in.call.ID), slog.String("outcome", outcome), slog.Int64("took_us", took.Microseconds()))
 	} else {
 		instance, model, task := in.logValues()
-		line.AddAttrs(slog.String("id", in.call.ID), slog.String("command", cmd.ID), slog.String("outcome", outcome), slog.Int64("took_us", took.Microseconds()),
+		line.AddAttrs(slog.String("call", in.call.ID), slog.String("command", cmd.ID), slog.String("outcome", outcome), slog.Int64("took_us", took.Microseconds()),
 			slog.String("process_instance", instance), slog.String("process_model", model), slog.String("task", task))
 	}
 	_ = handler.Handle(ctx, line) // as Logger does
