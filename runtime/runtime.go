@@ -75,7 +75,8 @@ type Config struct {
 	// holds none, and none can be set.
 	Secrets     map[string]secret.Definition
 	SecretStore *secret.Store
-	// Dev lets every connector reach private and loopback addresses, for which it has otherwise to be granted.
+	// Dev lets every connector reach what its manifest asks for at public, private and loopback addresses, whatever its grant
+	// says.
 	Dev bool
 	// Observe lets every connector reach what its manifest asks for, at public, private and loopback addresses, and keeps
 	// what its grant alone would have refused.

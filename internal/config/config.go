@@ -86,7 +86,7 @@ var settings = []Setting{
 	},
 	{Key: "data", Default: "./data", Doc: "Folder for what is installed. It belongs to one server at a time.", set: text(func(c *Config) *string { return &c.Data })},
 	{
-		Key: "dev", Default: "false", Doc: "For development: every connector may reach private and loopback addresses, and what guests print and log is shown when they fail. Never in production.",
+		Key: "dev", Default: "false", Doc: "For development: every connector may reach whatever its manifest asks for at public, private and loopback addresses, whatever its grant says, and what guests print and log is shown when they fail. Metadata and link-local addresses stay refused; secrets and the cache go by the grant. Never in production.",
 		set: func(c *Config, v string) (err error) {
 			if c.Dev, err = strconv.ParseBool(v); err != nil {
 				return fmt.Errorf("is neither true nor false")

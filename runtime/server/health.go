@@ -33,7 +33,7 @@ func (s *Server) Warnings() []string {
 		warnings = append(warnings, "no API key is configured: everybody who reaches this port can execute commands; set CONNECTOR_PROXY_API_KEY")
 	}
 	if s.config.Dev {
-		warnings = append(warnings, "development mode: every connector can reach private and loopback addresses, and what guests print is logged when they fail; never use --dev in production")
+		warnings = append(warnings, "development mode: every connector can reach whatever its manifest asks for at public, private and loopback addresses, whatever its grant says, and what guests print is logged when they fail; never use --dev in production")
 	}
 	if s.config.Runtime != nil && s.config.Runtime.Observing() {
 		warnings = append(warnings, "observe mode: every connector can reach what its manifest asks for at public, private and loopback addresses, whatever its grant says, and what the grant would have refused is recorded; serve with --egress enforce once grants are written")

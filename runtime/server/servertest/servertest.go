@@ -46,7 +46,7 @@ type setup struct {
 // Option changes how a server is made.
 type Option func(*setup)
 
-// Dev lets connectors reach loopback and private addresses.
+// Dev lets connectors reach what their manifests ask for, at loopback and private addresses too.
 func Dev() Option {
 	return func(s *setup) { s.runtime.Dev, s.server.Dev = true, true }
 }
