@@ -66,7 +66,11 @@ func TestRuntime_Install_Refusals(t *testing.T) {
 		{"misspelt manifest", writing(`{"nmae":"x"}`), RefusedManifest, 422, "nmae"},
 		{"bad name", writing(manifestText("../x", "1.0.0", "Say")), RefusedManifest, 422, ""},
 		{"bad host", writing(`{"name":"x","version":"1.0.0","commands":[{"name":"Say"}],
-			"capabilities":[{"name":"http","reason":"r","hosts":["gopher://x"]}]}`), RefusedManifest, 422, "http"},
+			"capabilities":[{"name":"http","reason":"r","hosts":["gopher://x"]}]}`), RefusedManifest, 422, "capabilities[0].hosts[0] is no rule (\"gopher://x\"): it must begin with http:// or https://"},
+		{"bad hosts, and more", writing(`{"name":"X","version":"1.0.0","commands":[{"name":"Say"}],"capabilities":[
+			{"name":"http","reason":"r","hosts":["https://a","b"]},{"name":"tcp","reason":"r","hosts":["https://a:1"]}]}`), RefusedManifest, 422,
+			"name is \"X\"; use 1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit; capabilities[0].hosts[1] is no rule (\"b\"): it must begin with http:// or https://; " +
+				"capabilities[1].hosts[0] is no rule (\"https://a:1\"): write host and port alone"},
 		{"name of a bundled one", tiny("inside", "3.0.0", "mine"), RefusedName, 409, "inside"},
 		{"version is there", tiny("greeter", "1.0.0", "other"), RefusedVersion, 409, "--replace"},
 	}

@@ -1,6 +1,9 @@
 package manifest
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 const maxSecrets = 64
 
@@ -33,6 +36,35 @@ func (d *document) checkSubjects(name string, there subjects) {
 			d.reportAt("secrets", "belongs to the capability secret; leave it out")
 		}
 	}
+}
+
+// checkHosts reports hosts that are no rules, of those that are sound as texts. It comes when the capability has been read,
+// because its name may come last.
+func (d *document) checkHosts(c Capability, sound []bool) {
+	check := d.rules[c.Name]
+	if check == nil {
+		return
+	}
+	d.path = append(d.path, step{name: "hosts"})
+	defer func() { d.path = d.path[:len(d.path)-1] }()
+	for i, host := range c.Hosts {
+		if !sound[i] {
+			continue
+		}
+		if err := check(host); err != nil {
+			d.path = append(d.path, step{index: i})
+			d.report("is no rule" + shownHost(host) + ": " + err.Error())
+			d.path = d.path[:len(d.path)-1]
+		}
+	}
+}
+
+// shownHost is a host that is no rule, for a problem. It may hold a credential, which is not repeated.
+func shownHost(host string) string {
+	if strings.ContainsAny(host, "@?#") {
+		return ""
+	}
+	return " (" + quote(host) + ")"
 }
 
 // secrets reads the names of secrets.

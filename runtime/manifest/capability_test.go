@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -36,6 +37,34 @@ func TestParse_Secrets(t *testing.T) {
 		_, err := Parse([]byte(withCapability(tc.members)))
 		if err == nil || err.Error() != "the manifest is not valid: "+tc.want {
 			t.Errorf("%s: got %v, want %s", tc.name, err, tc.want)
+		}
+	}
+}
+
+// Hosts that are no rules are found together with all else that is wrong, wherever the capability's name stands.
+func TestRules_Parse(t *testing.T) {
+	rules := Rules{
+		CapabilityHTTP: func(host string) error {
+			if !strings.HasPrefix(host, "https://") {
+				return errors.New("it must begin with https://")
+			}
+			return nil
+		},
+	}
+	const rest = `, "version": "1.0.0", "commands": [{"name": "Run"}]}`
+	for _, tc := range []struct{ text, expectedErr string }{
+		{`{"name": "a", "capabilities": [{"name": "http", "reason": "r", "hosts": ["https://*"]}]` + rest, ""},
+		{`{"name": "a", "capabilities": [{"name": "tcp", "reason": "r", "hosts": ["a:1"]}]` + rest, ""},
+		{`{"name": "A", "capabilities": [{"hosts": ["a", "", "https://b", "u:p@c"], "reason": "", "name": "http"}, {"name": "http2", "reason": "r", "hosts": ["a"]}]` + rest,
+			`the manifest is not valid: name is "A"; ` + nameRule +
+				`; capabilities[0].hosts[1] is empty; write a rule such as "https://api.example.com", or leave it out` +
+				`; capabilities[0].reason is empty; tell the operator what the capability is for` +
+				`; capabilities[0].hosts[0] is no rule ("a"): it must begin with https://; capabilities[0].hosts[3] is no rule: it must begin with https://` +
+				`; capabilities[1].name is the unknown capability "http2"; did you mean "http"?`},
+	} {
+		_, err := rules.Parse([]byte(tc.text))
+		if tc.expectedErr == "" && err != nil || tc.expectedErr != "" && (err == nil || err.Error() != tc.expectedErr) {
+			t.Errorf("%s: got %v, want %s", tc.text, err, tc.expectedErr)
 		}
 	}
 }

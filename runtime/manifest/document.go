@@ -96,6 +96,7 @@ func escapedUnit(b []byte) uint64 {
 // Nothing is built that the manifest does not keep, so memory stays in proportion to the text.
 type document struct {
 	decoder  *json.Decoder
+	rules    Rules
 	path     []step
 	problems []Problem
 	omitted  int

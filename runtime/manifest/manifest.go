@@ -38,8 +38,8 @@ type Capability struct {
 	Name string `json:"name"`
 	// Reason tells the operator what it is needed for: 1 byte to 4 KiB of plain text.
 	Reason string `json:"reason"`
-	// Hosts, of the capability "http", holds 1 to 64 egress rules of 1 to 512 bytes. They are bounded here and not yet understood: whoever
-	// applies them parses them as rules, and may refuse them.
+	// Hosts, of the capabilities "http" and "tcp", holds 1 to 64 egress rules of 1 to 512 bytes. Whoever applies them parses
+	// them as rules; [Rules.Parse] has found those that are none.
 	Hosts []string `json:"hosts,omitempty"`
 	// Secrets holds 1 to 64 names of secrets, each once, where the capability is "secret"; [ValidName] holds for them.
 	Secrets []string `json:"secrets,omitempty"`

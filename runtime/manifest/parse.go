@@ -31,16 +31,24 @@ var (
 
 // Parse reads one manifest: a JSON object of at most 1 MiB in UTF-8 and nothing after it, in which every member is
 // known and appears once. Members that are left out are zero in the result; null stands for nothing and is refused.
-// The result shares no memory with b.
+// The result shares no memory with b. Hosts are bounded and not understood: see [Rules.Parse].
 //
 // # Errors
 //
 // Any error is an [*Error], and no manifest is returned with it.
-func Parse(b []byte) (*Manifest, error) {
+func Parse(b []byte) (*Manifest, error) { return Rules(nil).Parse(b) }
+
+// Rules read the hosts of capabilities, by the capability's name. The error says what is wrong with one, as a sentence's
+// rest after a colon, and repeats nothing of it.
+type Rules map[string]func(host string) error
+
+// Parse is [Parse], and finds hosts that are no rules too.
+func (r Rules) Parse(b []byte) (*Manifest, error) {
 	if message := checkText(b); message != "" {
 		return nil, &Error{Problems: []Problem{{Message: message}}}
 	}
 	d := newDocument(b)
+	d.rules = r
 	m := d.manifest(d.next())
 	if len(d.problems) > 0 {
 		return nil, &Error{Problems: d.problems, Omitted: d.omitted}
@@ -76,6 +84,7 @@ func (d *document) manifest(first json.Token) *Manifest {
 func (d *document) capability(first json.Token) Capability {
 	var c Capability
 	var subjects subjects
+	var sound []bool // of each host: nothing is wrong with it as a text
 	d.object(first,
 		member{"name", "one of: " + strings.Join(knownCapabilities, ", "), func(t json.Token) {
 			c.Name = d.oneOf(t, "capability", knownCapabilities)
@@ -89,7 +98,11 @@ func (d *document) capability(first json.Token) Capability {
 		}},
 		member{"hosts", "", func(t json.Token) {
 			subjects.hosts = true
-			d.array(t, 1, maxHosts, "hosts", func(_ int, t json.Token) { c.Hosts = append(c.Hosts, d.host(t)) })
+			d.array(t, 1, maxHosts, "hosts", func(_ int, t json.Token) {
+				before := len(d.problems) + d.omitted
+				c.Hosts = append(c.Hosts, d.host(t))
+				sound = append(sound, len(d.problems)+d.omitted == before)
+			})
 		}},
 		member{"secrets", "", func(t json.Token) {
 			subjects.secrets = true
@@ -98,6 +111,7 @@ func (d *document) capability(first json.Token) Capability {
 	)
 	if first == json.Delim('{') {
 		d.checkSubjects(c.Name, subjects)
+		d.checkHosts(c, sound)
 	}
 	return c
 }
