@@ -105,9 +105,12 @@ func TestErrors(t *testing.T) {
 	calls := without(literals(t, "runtime/envelope/code.go", true, lowerSnake), crashes...)
 	http := append(without(literals(t, "hostfuncs/egress/errors.go", true, lowerSnake),
 		string(egress.CodeEnded), egress.FieldMethod, egress.FieldURL, egress.FieldHeaders), "request_too_large")
+	connections := literals(t, "hostfuncs/egress/conn.go", true, lowerSnake)
+	const rust = `(?:Error::new\(|=> (?:\{\s*)?\(?)"([a-z]+_[a-z_]+|invalid)"`
 	kits := slices.Concat(
 		literals(t, "guest-sdk/go/errors.go", true, lowerSnake),
-		without(matches(t, `(?:Error::new\(|=> (?:\{\s*)?\(?)"([a-z]+_[a-z_]+|invalid)"`, "guest-sdk/rust/src/*.rs"), http...),
+		without(matches(t, rust, "guest-sdk/rust/src/*.rs"), http...),
+		without(matches(t, rust, "guest-sdk/rust/src/tcp/*.rs"), slices.Concat(http, connections)...),
 	)
 	connector := append(matches(t, `"([A-Z][A-Za-z_]{5,})"`, "modules/http/src/v[12].rs"), "HttpError<status>")
 	management := slices.Concat(
@@ -120,7 +123,7 @@ func TestErrors(t *testing.T) {
 		"Requests and calls":          calls,
 		"Why a connector crashed":     crashes,
 		"HTTP requests of connectors": http,
-		"Connections":                 literals(t, "hostfuncs/egress/conn.go", true, lowerSnake),
+		"Connections":                 connections,
 		"The connector http":          connector,
 		"The kits":                    kits,
 		"Management":                  management,

@@ -4,8 +4,10 @@ pub(crate) mod errno;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 pub(crate) mod secret;
+pub(crate) mod tcp;
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 #[cfg(target_arch = "wasm32")]
 pub use guest::Guest;
@@ -21,13 +23,15 @@ pub(crate) const CONTEXT: u32 = 1;
 /// the real host; it is not a plug point.
 ///
 /// Every result below zero is one of the ABI's error values; see [`Error::from_host`](crate::Error::from_host).
-pub trait Host {
+pub trait Host: Send + Sync {
+    /// The same host, for what lives longer than a reference to it.
+    fn share(&self) -> Arc<dyn Host>;
     /// The size in bytes of what stands behind a handle.
     fn size(&self, handle: u32) -> i64;
     /// Copies at most `buf.len()` bytes from `offset` on and returns how many; 0 at or past the end. Exactly that many
     /// bytes of `buf` are initialised afterwards.
     fn read(&self, handle: u32, offset: u64, buf: &mut [MaybeUninit<u8>]) -> i32;
-    /// Gives a handle of `http_send` back.
+    /// Gives a handle back, and closes what is behind it.
     fn close(&self, handle: u32) -> i32;
     /// Appends bytes to the answer's body, or to the manifest while describing.
     fn write(&self, bytes: &[u8]) -> i32;
@@ -64,6 +68,24 @@ pub trait Host {
     }
     /// Returns the handle of a head that says whether a secret is granted in the clear; the value's is one higher.
     fn secret_value(&self, _name: &str) -> i32 {
+        errno::NOT_AVAILABLE
+    }
+    /// Opens a connection and returns the handle of a head that says what became of it; the connection's is one higher.
+    /// Inside a module the functions of connections are called past this trait too.
+    fn tcp_open(&self, _head: &[u8]) -> i32 {
+        errno::NOT_AVAILABLE
+    }
+    /// Waits for at most `buf.len()` bytes, and no longer than so many milliseconds unless they are negative, and returns how
+    /// many came; 0 at the end.
+    fn tcp_read(&self, _connection: u32, _buf: &mut [u8], _milliseconds: i64) -> i32 {
+        errno::NOT_AVAILABLE
+    }
+    /// Sends bytes, waiting as `tcp_read` does, and returns how many of them were taken.
+    fn tcp_write(&self, _connection: u32, _bytes: &[u8], _milliseconds: i64) -> i32 {
+        errno::NOT_AVAILABLE
+    }
+    /// Goes over to TLS, with the connection's host as the name.
+    fn tcp_tls(&self, _connection: u32) -> i32 {
         errno::NOT_AVAILABLE
     }
 }

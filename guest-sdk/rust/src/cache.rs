@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::abi::{Host, errno};
-use crate::call::read_all;
+use crate::call::{ceil_milliseconds, read_all};
 use crate::error::{Error, Result};
 
 /// What the connector keeps from call to call: the only thing that does. It is in the server's memory, bounded by the
@@ -48,7 +48,7 @@ impl<'h> Cache<'h> {
     /// # Errors
     /// Also `cache_too_small` (413) where the value alone has more than the connector may keep, and `invalid_ttl` (400).
     pub fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<()> {
-        let milliseconds = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let milliseconds = ceil_milliseconds(ttl);
         if milliseconds == 0 {
             return Err(Error::new("invalid_ttl", "A value is kept for a millisecond at least.").status(400));
         }

@@ -65,8 +65,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// `not_available` outside of a command.
     pub fn sleep(&self, time: Duration) -> Result<()> {
-        let milliseconds = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        check(self.host.sleep(milliseconds)).map(drop)
+        check(self.host.sleep(ceil_milliseconds(time))).map(drop)
     }
 
     /// Fills `buf` from the system's cryptographic generator. It never repeats, unlike a generator that was seeded
@@ -119,6 +118,11 @@ impl Context {
     fn str(&self, name: &str) -> &str {
         self.members.get(name).and_then(Value::as_str).unwrap_or("")
     }
+}
+
+/// A time as the host takes it.
+pub(crate) fn ceil_milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// A host function's result as a count, or as the error it stands for.

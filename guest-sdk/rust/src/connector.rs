@@ -16,14 +16,15 @@ pub struct Connector {
     name: &'static str,
     version: &'static str,
     description: &'static str,
-    http: Option<Http>,
+    http: Option<Hosts>,
+    tcp: Option<Hosts>,
     cache: Option<&'static str>,
     secrets: Option<Secrets>,
     commands: &'static [Command],
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Http {
+struct Hosts {
     reason: &'static str,
     hosts: &'static [&'static str],
 }
@@ -75,12 +76,19 @@ pub enum Kind {
 impl Connector {
     /// A connector without commands. `name` matches `^[a-z0-9][a-z0-9._-]{0,63}$`, `version` is a semantic version.
     pub const fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
-        Connector { name, version, description, http: None, secrets: None, cache: None, commands: &[] }
+        Connector { name, version, description, http: None, tcp: None, secrets: None, cache: None, commands: &[] }
     }
 
     /// Asks for HTTP to these hosts, `scheme://host[:port][/path-prefix]` each, with a reason that the operator reads.
     pub const fn http(mut self, reason: &'static str, hosts: &'static [&'static str]) -> Self {
-        self.http = Some(Http { reason, hosts });
+        self.http = Some(Hosts { reason, hosts });
+        self
+    }
+
+    /// Asks for connections to these hosts, `host:port` each, also `*.example.com:port` and `*` for any host or port, with a
+    /// reason that the operator reads.
+    pub const fn tcp(mut self, reason: &'static str, hosts: &'static [&'static str]) -> Self {
+        self.tcp = Some(Hosts { reason, hosts });
         self
     }
 
@@ -127,9 +135,16 @@ impl Connector {
     fn capabilities(&self) -> impl Iterator<Item = Capability> {
         let asked = |name, reason, subject| Capability { name, reason, subject };
         let http = self.http.map(|http| asked("http", http.reason, Some(("hosts", http.hosts))));
+        let tcp = self.tcp.map(|tcp| asked("tcp", tcp.reason, Some(("hosts", tcp.hosts))));
         let secrets = self.secrets.map(|secrets| asked("secret", secrets.reason, Some(("secrets", secrets.names))));
         let cache = self.cache.map(|reason| asked("cache", reason, None));
-        http.into_iter().chain(secrets).chain(cache)
+        http.into_iter().chain(tcp).chain(secrets).chain(cache)
+    }
+
+    /// Whether the manifest asks for connections.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn asks_for_tcp(&self) -> bool {
+        self.tcp.is_some()
     }
 
     /// The place of a command, as `execute` takes it.

@@ -1,9 +1,10 @@
 //! Errors: a stable code that workflow models name in their boundary events, and a sentence for a human.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use crate::abi::errno;
+use crate::tcp;
 
 /// The result of a command, or of anything that may end one.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -75,3 +76,19 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What this SDK put into an [`io::Error`] comes out again, with its code. Any other is an `unclassified_error`, whose text
+/// stays where it is, because it may quote what was read.
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        let error = match error.downcast::<tcp::Error>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        error.downcast::<Error>().unwrap_or_else(|error| {
+            let kind = error.kind();
+            let message = format!("Reading or writing failed: {kind}. The connector's author can name the cause.");
+            Error::new("unclassified_error", message).status(500)
+        })
+    }
+}

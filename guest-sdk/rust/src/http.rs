@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::abi::Host;
 use crate::call::{Call, read_all, read_text};
 use crate::error::{Error, Result};
+use crate::failure::Failure;
 use crate::json::{push_integer, push_string};
 use crate::scan::Scanner;
 use crate::send_error::SendError;
@@ -299,7 +300,7 @@ impl Head {
         scanner.object(|scanner, name| {
             match name.as_ref() {
                 "headers" => head.headers = Headers::scan(scanner)?,
-                "error" => head.error = Some(SendError::scan(scanner)?),
+                "error" => head.error = Some(Failure::scan(scanner)?.into()),
                 _ => drop(scanner.value()?),
             }
             Some(())

@@ -42,12 +42,14 @@ mod cache;
 mod call;
 mod connector;
 mod error;
+mod failure;
 mod http;
 pub mod json;
 mod params;
 mod scan;
 mod secret;
 mod send_error;
+pub mod tcp;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 

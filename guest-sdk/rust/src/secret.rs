@@ -3,7 +3,7 @@
 use crate::abi::{errno, secret};
 use crate::call::{Call, check, read_all, read_text};
 use crate::error::{Error, Result};
-use crate::scan::Scanner;
+use crate::failure::Failure;
 use crate::send_error::SendError;
 
 /// How many bytes a reference has.
@@ -33,27 +33,14 @@ impl Call<'_> {
     pub fn secret_value(&self, name: &str) -> Result<String> {
         let host = self.host();
         let head = check(secret::value(host, name))? as u32;
-        let outcome = match failure(&read_text(host, head)?) {
-            Some(error) => Err(error.into()),
-            None => read_all(host, head + 1)
+        let outcome = match Failure::in_head(&read_text(host, head)?) {
+            None => Err(SendError::unreadable().into()),
+            Some(Some(failure)) => Err(SendError::from(failure).into()),
+            Some(None) => read_all(host, head + 1)
                 .and_then(|value| String::from_utf8(value).map_err(|_| Error::from_host(errno::INVALID.into()))),
         };
         host.close(head);
         host.close(head + 1);
         outcome
     }
-}
-
-/// The error that a head holds.
-fn failure(head: &str) -> Option<SendError> {
-    let mut scanner = Scanner::new(head);
-    let mut error = None;
-    scanner.object(|scanner, name| {
-        match name.as_ref() {
-            "error" => error = Some(SendError::scan(scanner)?),
-            _ => drop(scanner.value()?),
-        }
-        Some(())
-    })?;
-    error
 }

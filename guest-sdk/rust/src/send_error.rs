@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::abi::errno;
 use crate::error::Error;
-use crate::json::{self, Object};
-use crate::scan::Scanner;
+use crate::failure::Failure;
 
 /// Why no answer came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,17 +174,15 @@ impl SendError {
         SendError { kind, message: message.to_owned() }
     }
 
-    /// Reads the member `error` of a response head.
-    pub(crate) fn scan(scanner: &mut Scanner) -> Option<Self> {
-        let members = Object::scan(scanner)?;
-        let text = |name| members.get(name).and_then(json::string);
-        let (code, field) = (text("code").unwrap_or_default(), text("field"));
-        let kind = SendErrorKind::from_code(&code, field.as_deref());
-        Some(SendError { kind, message: text("message").unwrap_or_default().into_owned() })
-    }
-
     pub(crate) fn unreadable() -> Self {
         SendError { kind: SendErrorKind::Other, message: "The host's response head cannot be read.".to_owned() }
+    }
+}
+
+impl From<Failure<'_>> for SendError {
+    fn from(failure: Failure) -> Self {
+        let kind = SendErrorKind::from_code(&failure.code, failure.field.as_deref());
+        SendError { kind, message: failure.message.into_owned() }
     }
 }
 

@@ -20,9 +20,11 @@ mod host;
 mod http;
 mod kept;
 mod outcome;
+mod peer;
+mod tcp;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -32,19 +34,29 @@ use crate::connector::Connector;
 pub use http::{Reply, Sent};
 pub use kept::reference;
 pub use outcome::Outcome;
+pub use peer::Peer;
+pub use tcp::Opened;
 
 /// How deep an answer's arrays and objects may stand in one another.
 const MAX_DEPTH: usize = 512;
 
-/// A [`Host`](crate::Host) that needs no server. Its clock moves only when the call sleeps.
+/// When a call begins, and how long it has, in milliseconds.
+const BEGIN: u64 = 1_700_000_000_000;
+const DEADLINE: u64 = 40_000;
+
+/// A [`Host`](crate::Host) that needs no server. Its clock moves only when the call sleeps, or waits for a peer in vain.
 pub struct TestHost {
-    state: RefCell<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
     handles: BTreeMap<u32, Vec<u8>>,
     next: u32,
     replies: VecDeque<Reply>,
+    peers: VecDeque<Peer>,
+    connections: BTreeMap<u32, tcp::Connection>,
+    /// Whether the manifest asks for connections.
+    may_connect: bool,
     secrets: BTreeMap<String, String>,
     output_limit: usize,
     clock: u64,
@@ -54,62 +66,82 @@ struct State {
 impl TestHost {
     /// A host for one call with these parameters, a JSON object, and a deadline of 40 seconds.
     pub fn new(params: impl Into<String>) -> Self {
-        let context = json!({"command": "", "connector": "", "call_id": "test", "deadline_ms": 40_000});
+        let context = json!({"command": "", "connector": "", "call_id": "test", "deadline_ms": DEADLINE});
         let handles = [(PARAMETERS, params.into().into_bytes()), (CONTEXT, context.to_string().into_bytes())];
         TestHost {
-            state: RefCell::new(State {
+            state: Arc::new(Mutex::new(State {
                 handles: handles.into(),
                 next: CONTEXT + 1,
                 replies: VecDeque::new(),
+                peers: VecDeque::new(),
+                connections: BTreeMap::new(),
+                may_connect: false,
                 secrets: BTreeMap::new(),
                 output_limit: usize::MAX,
-                clock: 1_700_000_000_000,
+                clock: BEGIN,
                 outcome: Outcome::default(),
-            }),
+            })),
         }
     }
 
     /// Queues an answer. A request with none left gets the error `connect`.
     pub fn reply(self, reply: Reply) -> Self {
-        self.state.borrow_mut().replies.push_back(reply);
+        self.state().replies.push_back(reply);
+        self
+    }
+
+    /// Queues who is at the other end of a connection. One with none left gets the error `connect`.
+    pub fn peer(self, peer: Peer) -> Self {
+        self.state().peers.push_back(peer);
         self
     }
 
     /// Replaces the context, a JSON object.
     pub fn context(self, context: &Value) -> Self {
-        self.state.borrow_mut().handles.insert(CONTEXT, context.to_string().into_bytes());
+        self.state().handles.insert(CONTEXT, context.to_string().into_bytes());
         self
     }
 
     /// Grants a secret in the clear.
     pub fn clear_secret(self, name: &str, value: &str) -> Self {
-        self.state.borrow_mut().secrets.insert(name.to_owned(), value.to_owned());
+        self.state().secrets.insert(name.to_owned(), value.to_owned());
         self
     }
 
     /// Limits the size of the answer's body.
     pub fn output_limit(self, bytes: usize) -> Self {
-        self.state.borrow_mut().output_limit = bytes;
+        self.state().output_limit = bytes;
         self
     }
 
     /// Lets the connector keep values, and puts these there. Nothing of them ends. Without this it may keep nothing.
     pub fn cache(self, kept: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
-        self.state.borrow_mut().outcome.cache = Some(kept.into_iter().collect());
+        self.state().outcome.cache = Some(kept.into_iter().collect());
         self
     }
 
     /// Runs a command and returns what it did.
     ///
     /// # Panics
-    /// If the connector has no such command.
+    /// If the connector has no such command, or sends a [`Peer`] what that does not hear.
     pub fn run(self, connector: &Connector, command: &str) -> Outcome {
         let position = connector.position(command).unwrap_or_else(|| panic!("no command {command}"));
+        self.state().may_connect = connector.asks_for_tcp();
         connector.execute(&self, position);
-        let mut state = self.state.into_inner();
+        let state = &mut *self.state();
+        let left: Vec<u32> = state.connections.keys().copied().collect();
+        let heads = state.handles.keys().filter(|handle| **handle > CONTEXT).count();
+        state.outcome.open_handles = heads + left.len();
+        for connection in left {
+            state.close_connection(connection);
+        }
         state.outcome.refused = state.outcome.refusal();
-        state.outcome.open_handles = state.handles.keys().filter(|handle| **handle > CONTEXT).count();
-        state.outcome
+        std::mem::take(&mut state.outcome)
+    }
+
+    /// What the host knows. A test that failed in a function of the host still closes what it had open.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

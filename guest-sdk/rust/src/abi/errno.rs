@@ -6,4 +6,6 @@ pub const TOO_LARGE: i32 = -3;
 pub const INVALID: i32 = -4;
 pub const NOT_AVAILABLE: i32 = -5;
 pub const ABSENT: i32 = -6;
+pub const TIMEOUT: i32 = -7;
+pub const CLOSED: i32 = -8;
 pub const DENIED: i32 = -9;

@@ -1,17 +1,22 @@
 //! The host's functions, as the ABI has them.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use super::{TestHost, kept};
 use crate::abi::{CONTEXT, Host, errno};
 
 impl Host for TestHost {
+    fn share(&self) -> Arc<dyn Host> {
+        Arc::new(TestHost { state: self.state.clone() })
+    }
+
     fn size(&self, handle: u32) -> i64 {
-        self.state.borrow().handles.get(&handle).map_or(errno::BAD_HANDLE.into(), |bytes| bytes.len() as i64)
+        self.state().handles.get(&handle).map_or(errno::BAD_HANDLE.into(), |bytes| bytes.len() as i64)
     }
 
     fn read(&self, handle: u32, offset: u64, buf: &mut [MaybeUninit<u8>]) -> i32 {
-        let state = self.state.borrow();
+        let state = self.state();
         let Some(bytes) = state.handles.get(&handle) else { return errno::BAD_HANDLE };
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         for (to, from) in buf.iter_mut().zip(rest) {
@@ -21,14 +26,15 @@ impl Host for TestHost {
     }
 
     fn close(&self, handle: u32) -> i32 {
-        match handle > CONTEXT && self.state.borrow_mut().handles.remove(&handle).is_some() {
+        let state = &mut *self.state();
+        match handle > CONTEXT && (state.close_connection(handle) || state.handles.remove(&handle).is_some()) {
             true => 0,
             false => errno::BAD_HANDLE,
         }
     }
 
     fn write(&self, bytes: &[u8]) -> i32 {
-        let state = &mut *self.state.borrow_mut();
+        let state = &mut *self.state();
         if state.outcome.body.len() + bytes.len() > state.output_limit {
             return errno::TOO_LARGE;
         }
@@ -40,7 +46,7 @@ impl Host for TestHost {
     }
 
     fn answer(&self, head: &[u8]) -> i32 {
-        let outcome = &mut self.state.borrow_mut().outcome;
+        let outcome = &mut self.state().outcome;
         match serde_json::from_slice(head) {
             Ok(head) if outcome.head.is_null() => outcome.head = head,
             _ => return errno::INVALID,
@@ -49,7 +55,7 @@ impl Host for TestHost {
     }
 
     fn log(&self, _level: u32, line: &str) -> i32 {
-        self.state.borrow_mut().outcome.log.push(line.to_owned());
+        self.state().outcome.log.push(line.to_owned());
         0
     }
 
@@ -62,47 +68,47 @@ impl Host for TestHost {
     }
 
     fn now(&self) -> i64 {
-        (self.state.borrow().clock * 1_000_000) as i64
+        (self.state().clock * 1_000_000) as i64
     }
 
     fn sleep(&self, milliseconds: u64) -> i32 {
-        let state = &mut *self.state.borrow_mut();
+        let state = &mut *self.state();
         state.clock += milliseconds;
         state.outcome.sleeps.push(milliseconds);
         0
     }
 
     fn http_send(&self, head: &[u8], body: &[u8]) -> i32 {
-        self.state.borrow_mut().http_send(head, body)
+        self.state().http_send(head, body)
     }
 
     fn http_status(&self, head: u32) -> i32 {
-        self.state.borrow().http_status(head)
+        self.state().http_status(head)
     }
 
     fn http_header(&self, head: u32, name: &str, buf: &mut [MaybeUninit<u8>]) -> i32 {
-        self.state.borrow().http_header(head, name, buf)
+        self.state().http_header(head, name, buf)
     }
 
     fn is_json(&self, handle: u32) -> i32 {
-        self.state.borrow().is_json(handle)
+        self.state().is_json(handle)
     }
 
     fn write_from(&self, handle: u32) -> i32 {
-        let bytes = self.state.borrow().handles.get(&handle).cloned();
+        let bytes = self.state().handles.get(&handle).cloned();
         bytes.map_or(errno::BAD_HANDLE, |bytes| self.write(&bytes).min(0))
     }
 
     fn cache_get(&self, key: &str) -> i32 {
-        self.state.borrow_mut().cache_get(key)
+        self.state().cache_get(key)
     }
 
     fn cache_put(&self, key: &str, value: &[u8], milliseconds: u64) -> i32 {
-        self.state.borrow_mut().cache_put(key, value, milliseconds)
+        self.state().cache_put(key, value, milliseconds)
     }
 
     fn cache_delete(&self, key: &str) -> i32 {
-        self.state.borrow_mut().cache_delete(key)
+        self.state().cache_delete(key)
     }
 
     fn secret(&self, name: &str, buf: &mut [u8]) -> i32 {
@@ -110,6 +116,22 @@ impl Host for TestHost {
     }
 
     fn secret_value(&self, name: &str) -> i32 {
-        self.state.borrow_mut().secret_value(name)
+        self.state().secret_value(name)
+    }
+
+    fn tcp_open(&self, head: &[u8]) -> i32 {
+        self.state().tcp_open(head)
+    }
+
+    fn tcp_read(&self, connection: u32, buf: &mut [u8], milliseconds: i64) -> i32 {
+        self.state().tcp_read(connection, buf, milliseconds)
+    }
+
+    fn tcp_write(&self, connection: u32, bytes: &[u8], milliseconds: i64) -> i32 {
+        self.state().tcp_write(connection, bytes, milliseconds)
+    }
+
+    fn tcp_tls(&self, connection: u32) -> i32 {
+        self.state().tcp_tls(connection)
     }
 }

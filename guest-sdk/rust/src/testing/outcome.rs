@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::MAX_DEPTH;
 use super::http::Sent;
+use super::tcp::Opened;
 use crate::json::validate;
 
 /// What a call did.
@@ -19,13 +20,15 @@ pub struct Outcome {
     pub log: Vec<String>,
     /// The requests that were sent, in order.
     pub requests: Vec<Sent>,
+    /// The connections that were opened, or were to be, in order.
+    pub connections: Vec<Opened>,
     /// The milliseconds of each sleep.
     pub sleeps: Vec<u64>,
     /// Why the host would refuse the answer, if it would: callers get `connector_crashed` then.
     pub refused: Option<&'static str>,
     /// What the connector keeps after the call, where it may.
     pub cache: Option<BTreeMap<String, Vec<u8>>>,
-    /// How many handles of `http_send` the call left open.
+    /// How many handles of `http_send` and `tcp_open` the call left open.
     pub open_handles: usize,
 }
 
