@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds the bundled connectors that are written in Rust, and checks what is committed.
+# Builds the connectors and guests of tests that are written in Rust and committed, and checks what is committed.
 #
-#   modules/build-rust.sh build    compile, and write <name>.wasm and <name>.lock.json
+#   modules/build-rust.sh build    compile, and write <name>.wasm and <name>.lock.json into each folder
 #   modules/build-rust.sh check    sources and module must be those of the lock; with the lock's toolchain a build must
 #                                  give the same bytes. With another toolchain a difference is printed and no failure:
 #                                  the tests judge the module
-#   modules/build-rust.sh test     the unit tests of SDK and connectors, on this machine's own target
+#   modules/build-rust.sh test     the unit tests of SDK, connectors and guests, on this machine's own target
 #
 # The toolchain is that of scripts/toolchain-rust.sh. Builds go to SLUICE_RUST_TARGET_DIR, by default a folder in the
 # user's cache, never into the tree.
@@ -13,7 +13,8 @@
 set -euo pipefail
 
 readonly TARGET=wasm32-unknown-unknown
-readonly CONNECTORS=(http)
+# Each folder bears the name of its connector.
+readonly FOLDERS=(modules/http testdata/guests/lines)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -26,9 +27,9 @@ fail() {
 
 # The files that a connector is made of, sorted.
 sources() {
-  local name=$1
-  find "modules/$name" guest-sdk/rust -type f \
-    \( -path '*/src/*.rs' -o -name Cargo.toml -o -path "modules/$name/Cargo.lock" \) \
+  local folder=$1
+  find "$folder" guest-sdk/rust -type f \
+    \( -path '*/src/*.rs' -o -name Cargo.toml -o -path "$folder/Cargo.lock" \) \
     -not -path '*/target/*' | LC_ALL=C sort
 }
 
@@ -45,27 +46,27 @@ file_digest() {
 
 # A member of a lock file, which holds one string or number a line.
 locked() {
-  sed -nE "s/^  \"$2\": \"?([^\"]*[^\",])\"?,?$/\1/p" "modules/$1/$1.lock.json"
+  sed -nE "s/^  \"$2\": \"?([^\"]*[^\",])\"?,?$/\1/p" "$1/${1##*/}.lock.json"
 }
 
 # Lays a connector and the SDK out in one folder and prints it. Cargo mixes the path of whatever lies outside of a
 # package's folder into the names of symbols, and with them into the order of functions: inside, a path is relative, and
 # every checkout gives the same bytes.
 stage() {
-  local name=$1 stage=$out/stage/$1
+  local folder=$1 stage=$out/stage/${1##*/}
   rm -rf "$stage"
   mkdir -p "$stage"
-  ln -s "$root/modules/$name/src" "$stage/src"
+  ln -s "$root/$folder/src" "$stage/src"
   ln -s "$root/guest-sdk/rust" "$stage/sdk"
-  cp "modules/$name/Cargo.lock" "$stage/"
-  sed 's|"\.\./\.\./guest-sdk/rust"|"sdk"|' "modules/$name/Cargo.toml" >"$stage/Cargo.toml"
+  cp "$folder/Cargo.lock" "$stage/"
+  sed -E 's|"(\.\./)+guest-sdk/rust"|"sdk"|' "$folder/Cargo.toml" >"$stage/Cargo.toml"
   echo "$stage"
 }
 
 # Compiles a connector; prints the path of the module.
 compile() {
-  local name=$1 stage sysroot
-  stage=$(stage "$name")
+  local name=${1##*/} stage sysroot
+  stage=$(stage "$1")
   sysroot=$("$RUSTC" --print sysroot)
   # No path of this machine may get into the module with the places of panics. The last prefix that fits wins.
   local flags=(
@@ -90,10 +91,10 @@ compile() {
 }
 
 write_lock() {
-  local name=$1 wasm=modules/$1/$1.wasm
-  cat >"modules/$name/$name.lock.json" <<EOF
+  local folder=$1 wasm=$1/${1##*/}.wasm
+  cat >"${wasm%.wasm}.lock.json" <<EOF
 {
-  "sources_sha256": "$(source_digest "$name")",
+  "sources_sha256": "$(source_digest "$folder")",
   "toolchain": "$(rust_toolchain)",
   "target": "$TARGET",
   "wasm_sha256": "$(file_digest "$wasm")",
@@ -103,28 +104,28 @@ EOF
 }
 
 build() {
-  local name=$1 built
-  built=$(compile "$name")
-  install -m 0644 "$built" "modules/$name/$name.wasm"
-  write_lock "$name"
-  echo "build-rust: $name.wasm, $(locked "$name" wasm_bytes) bytes, sha256 $(locked "$name" wasm_sha256)"
+  local folder=$1 name=${1##*/} built
+  built=$(compile "$folder")
+  install -m 0644 "$built" "$folder/$name.wasm"
+  write_lock "$folder"
+  echo "build-rust: $name.wasm, $(locked "$folder" wasm_bytes) bytes, sha256 $(locked "$folder" wasm_sha256)"
 }
 
 check() {
-  local name=$1 wasm=modules/$1/$1.wasm built
-  [[ -f $wasm && -f modules/$name/$name.lock.json ]] || fail "$wasm or its lock is missing: run modules/build-rust.sh build"
-  [[ $(source_digest "$name") == "$(locked "$name" sources_sha256)" ]] ||
+  local folder=$1 name=${1##*/} wasm=$1/${1##*/}.wasm built
+  [[ -f $wasm && -f ${wasm%.wasm}.lock.json ]] || fail "$wasm or its lock is missing: run modules/build-rust.sh build"
+  [[ $(source_digest "$folder") == "$(locked "$folder" sources_sha256)" ]] ||
     fail "the sources of $name changed since $name.wasm was built: run modules/build-rust.sh build"
-  [[ $(file_digest "$wasm") == "$(locked "$name" wasm_sha256)" ]] ||
+  [[ $(file_digest "$wasm") == "$(locked "$folder" wasm_sha256)" ]] ||
     fail "$wasm is not the module of its lock: run modules/build-rust.sh build"
-  built=$(compile "$name")
+  built=$(compile "$folder")
   if cmp -s "$built" "$wasm"; then
     echo "build-rust: $name.wasm is what its sources give"
-  elif [[ $(rust_toolchain) == "$(locked "$name" toolchain)" ]]; then
+  elif [[ $(rust_toolchain) == "$(locked "$folder" toolchain)" ]]; then
     fail "$name.wasm differs from what its sources give: $(file_digest "$built")"
   else
     echo "build-rust: $name.wasm differs, as another toolchain built it"
-    echo "  lock: $(locked "$name" toolchain)"
+    echo "  lock: $(locked "$folder" toolchain)"
     echo "  here: $(rust_toolchain)"
   fi
 }
@@ -140,10 +141,10 @@ esac
 if [[ $mode == test ]]; then
   "$CARGO" test --quiet --locked --target-dir "$out/host" --manifest-path guest-sdk/rust/Cargo.toml
 fi
-for name in "${CONNECTORS[@]}"; do
+for folder in "${FOLDERS[@]}"; do
   case $mode in
-  build) build "$name" ;;
-  check) check "$name" ;;
-  test) "$CARGO" test --quiet --locked --target-dir "$out/host" --manifest-path "modules/$name/Cargo.toml" ;;
+  build) build "$folder" ;;
+  check) check "$folder" ;;
+  test) "$CARGO" test --quiet --locked --target-dir "$out/host" --manifest-path "$folder/Cargo.toml" ;;
   esac
 done

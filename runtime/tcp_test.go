@@ -82,9 +82,8 @@ func (s *mailSession) Data(r io.Reader) error {
 func (s *mailSession) Reset()        { s.mail = "" }
 func (s *mailSession) Logout() error { return nil }
 
-// mailServer serves a mailbox, with TLS from the start or by STARTTLS, and returns its address and the file of who
-// signed its certificate.
-func mailServer(t *testing.T, m *mailbox, implicit bool) (address, authorities string) {
+// loopbackTLS returns what a server on 127.0.0.1 needs to speak TLS, and the file of who signed its certificate.
+func loopbackTLS(t *testing.T) (config *tls.Config, authorities string) {
 	t.Helper()
 	https := httptest.NewTLSServer(nil) // whose certificate is for 127.0.0.1
 	https.Close()
@@ -93,6 +92,14 @@ func mailServer(t *testing.T, m *mailbox, implicit bool) (address, authorities s
 	if err := os.WriteFile(authorities, certificate, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return &tls.Config{Certificates: https.TLS.Certificates, MinVersion: tls.VersionTLS12}, authorities
+}
+
+// mailServer serves a mailbox, with TLS from the start or by STARTTLS, and returns its address and the file of who
+// signed its certificate.
+func mailServer(t *testing.T, m *mailbox, implicit bool) (address, authorities string) {
+	t.Helper()
+	config, authorities := loopbackTLS(t)
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +107,7 @@ func mailServer(t *testing.T, m *mailbox, implicit bool) (address, authorities s
 	address = ln.Addr().String()
 	s := smtp.NewServer(m)
 	s.Domain, s.ErrorLog = "mail.example", log.New(io.Discard, "", 0)
-	s.TLSConfig = &tls.Config{Certificates: https.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	s.TLSConfig = config
 	if implicit {
 		ln = tls.NewListener(ln, s.TLSConfig)
 	}
@@ -185,11 +192,24 @@ type peer struct {
 
 func newPeer(t testing.TB) *peer {
 	t.Helper()
+	p := &peer{}
+	p.address = accept(t, func(conn net.Conn) {
+		p.connected.Add(1)
+		p.opened.Add(1)
+		_, _ = io.Copy(io.Discard, conn)
+		conn.Close()
+		p.connected.Add(-1)
+	})
+	return p
+}
+
+// accept serves the connections to a port of this machine until the test ends, each in a goroutine, and returns its address.
+func accept(t testing.TB, serve func(net.Conn)) (address string) {
+	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{address: ln.Addr().String()}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -197,12 +217,9 @@ func newPeer(t testing.TB) *peer {
 			if err != nil {
 				return
 			}
-			p.opened.Add(1)
-			p.connected.Add(1)
 			serving.Go(func() {
-				_, _ = io.Copy(io.Discard, conn)
-				conn.Close()
-				p.connected.Add(-1)
+				defer conn.Close()
+				serve(conn)
 			})
 		}
 	})
@@ -210,7 +227,7 @@ func newPeer(t testing.TB) *peer {
 		_ = ln.Close()
 		serving.Wait()
 	})
-	return p
+	return ln.Addr().String()
 }
 
 // However a guest's call ends, its connections end with it, as the other side sees it.

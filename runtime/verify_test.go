@@ -34,7 +34,7 @@ func verify(t testing.TB, wasm []byte, v VerifyConfig) *Verification {
 // benchmarks that are built.
 func builtGuests(t testing.TB) map[string][]byte {
 	t.Helper()
-	found := map[string][]byte{"http": guests.Module(t, "http")}
+	found := map[string][]byte{"http": guests.Module(t, "http"), "lines": guests.Module(t, "lines")}
 	seen := make(map[string]bool)
 	for _, pattern := range []string{"../bin/guests/*.wasm", "../bin/bench/*.wasm"} {
 		files, err := filepath.Glob(pattern)

@@ -1,4 +1,5 @@
-// Package guests finds the modules that tests run, and has what was compiled of them used again. `make guests` builds them.
+// Package guests finds the modules that tests run, and has what was compiled of them used again. `make guests` builds
+// those in Go; those in Rust are committed.
 package guests
 
 import (
@@ -21,8 +22,11 @@ func Module(t testing.TB, name string) []byte {
 // Path returns where the module of that name is.
 func Path(t testing.TB, name string) string {
 	t.Helper()
-	if name == "http" {
+	switch name {
+	case "http":
 		return filepath.Join(root(t), "modules", "http", "http.wasm")
+	case "lines":
+		return filepath.Join(root(t), "testdata", "guests", "lines", "lines.wasm")
 	}
 	return filepath.Join(root(t), "bin", "guests", name+".wasm")
 }
