@@ -25,6 +25,21 @@ func (c *Call) SecretReference(name []byte, dst []byte) (int, Errno) {
 	return copy(dst, reference), OK
 }
 
+// Signer returns what signs with a secret, or why there is none. It may wait: the secret can be in a file. data is what is
+// to be signed.
+func (c *Call) Signer(name, algorithm, data []byte) (*secret.Signer, *egress.Error, Errno) {
+	switch {
+	case c.Describing:
+		return nil, nil, NotAvailable
+	case !secret.ValidName(string(name)) || !secret.ValidAlgorithm(string(algorithm)):
+		return nil, nil, Invalid
+	case len(data) > secret.MaxSigned:
+		return nil, nil, TooLarge
+	}
+	signer, failure := c.Secrets.Signer(string(name), string(algorithm))
+	return signer, failure, OK
+}
+
 // SecretValue returns a secret in the clear, or why there is none.
 func (c *Call) SecretValue(name []byte) (string, *egress.Error, Errno) {
 	if c.Describing {

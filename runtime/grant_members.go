@@ -162,9 +162,9 @@ var grantMembers = []grantMember{
 	},
 	{
 		name: "secrets",
-		schema: `{"description": "Names of the configuration's secrets that the connector may use. With clear it may read the value.", "type": "array", "maxItems": 1000,
+		schema: `{"description": "Names of the configuration's secrets that the connector may use. With clear it may read the value, with sign have things signed with it.", "type": "array", "maxItems": 1000,
 			"items": {"oneOf": [{"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}, {"type": "object", "required": ["name"], "additionalProperties": false,
-				"properties": {"name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}, "clear": {"type": "boolean"}}}]}}`,
+				"properties": {"name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}, "clear": {"type": "boolean"}, "sign": {"type": "boolean"}}}]}}`,
 		read: func(g *Grant, v any) (err error) {
 			g.Secrets, err = secretGrants(v)
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -48,6 +49,8 @@ func TestParseGrant(t *testing.T) {
 		{`{"cache": "1MiB", "memory": "256MiB", "response": 2097152, "output": "3MiB", "deadline": "1m30s"}`, Grant{Cache: 1 << 20, Memory: 256 << 20, Response: 2 << 20, Output: 3 << 20, Deadline: 90 * time.Second}},
 		{`{"memory": 65536, "response": "1 GiB"}`, Grant{Memory: 64 << 10, Response: 1 << 30}},
 		{`{"memory": 4294967296, "response": "1024", "deadline": "1.5s"}`, Grant{Memory: 4 << 30, Response: 1 << 10, Deadline: 1500 * time.Millisecond}},
+		{`{"secrets": ["a", {"name": "b"}, {"name": "c", "clear": true}, {"sign": true, "name": "d"}, {"name": "e", "clear": true, "sign": true}, {"name": "f", "sign": false}]}`,
+			Grant{Secrets: []secret.Grant{{Name: "a"}, {Name: "b"}, {Name: "c", Clear: true}, {Name: "d", Sign: true}, {Name: "e", Clear: true, Sign: true}, {Name: "f"}}}},
 		{`{"\u0068ttp": ["https:\/\/a.example"]}`, Grant{HTTP: []string{"https://a.example"}}},
 	} {
 		g, err := ParseGrant([]byte(tc.text))
@@ -104,6 +107,9 @@ func TestParseGrant_Errors(t *testing.T) {
 		{`{"addresses": ["privat"]}`, "addresses is wrong at item 1: egress address", false},
 		{`{"addresses": ["10.1.2.3/16"]}`, "write 10.1.0.0/16", true},
 		{`{"addresses": ["224.0.0.1"]}`, "cannot be reached", true},
+		{`{"secrets": [{"name": "a", "sign": 1}]}`, "secrets must be a list of names", false},
+		{`{"secrets": [{"name": "a", "signs": true}]}`, "secrets must be a list of names", false},
+		{`{"secrets": [{"sign": true}]}`, "secrets must be a list of names", false},
 		{`{"memory": 1}`, "memory is not a size from 65536", false},
 		{`{"memory": "1KiB"}`, "memory is not a size from 65536", true},
 		{`{"memory": 1.5}`, "memory is not a size", false},

@@ -33,6 +33,8 @@ func secretGrants(v any) ([]secret.Grant, error) {
 					g.Name, ok = v.(string)
 				case "clear":
 					g.Clear, ok = v.(bool)
+				case "sign":
+					g.Sign, ok = v.(bool)
 				}
 				if !ok {
 					return nil, errSecretGrants
@@ -57,9 +59,18 @@ func writtenSecrets(grants []secret.Grant) any {
 	}
 	out := make([]any, len(grants))
 	for i, g := range grants {
-		if out[i] = g.Name; g.Clear {
-			out[i] = map[string]any{"name": g.Name, "clear": true}
+		if !g.Clear && !g.Sign {
+			out[i] = g.Name
+			continue
 		}
+		fields := map[string]any{"name": g.Name}
+		if g.Clear {
+			fields["clear"] = true
+		}
+		if g.Sign {
+			fields["sign"] = true
+		}
+		out[i] = fields
 	}
 	return out
 }

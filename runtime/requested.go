@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"sluice/hostfuncs/egress"
@@ -29,7 +28,7 @@ type Requested struct {
 	Item string `json:"item,omitempty"`
 	// State says whether it may have it.
 	State Granted `json:"state"`
-	// Granted is what of Item is granted where that is a part.
+	// Granted is what of Item is granted where that is a part; of a secret, what beyond being put into requests.
 	Granted []string `json:"granted,omitempty"`
 	// Add is what the grant lacks, as a sentence's rest: `"private" in addresses`.
 	Add string `json:"add,omitempty"`
@@ -103,12 +102,26 @@ func (r *Runtime) compareSecrets(g Grant, c manifest.Capability) []Requested {
 	var out []Requested
 	for _, name := range c.Secrets {
 		item := Requested{Capability: c.Name, Reason: c.Reason, Item: name, State: GrantedNot, Add: fmt.Sprintf("%q in secrets", name)}
-		if slices.ContainsFunc(g.Secrets, func(s secret.Grant) bool { return s.Name == name }) {
-			item.State, item.Add = GrantedFully, ""
+		for _, granted := range g.Secrets {
+			if granted.Name == name {
+				item.State, item.Add, item.Granted = GrantedFully, "", beyondRequests(granted)
+			}
 		}
 		out = append(out, item)
 	}
 	return out
+}
+
+// beyondRequests is what a connector may do with a secret besides having it put into requests.
+func beyondRequests(g secret.Grant) []string {
+	var uses []string
+	if g.Clear {
+		uses = append(uses, "reading it in the clear")
+	}
+	if g.Sign {
+		uses = append(uses, "signing with it")
+	}
+	return uses
 }
 
 func (r *Runtime) compareCache(g Grant, c manifest.Capability) []Requested {

@@ -60,6 +60,10 @@ func TestRequestedUnder(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), tc.want)
 		}
 	}
+	uses := RequestedUnder(all, Grant{Secrets: []secret.Grant{{Name: "token", Sign: true}, {Name: "other", Clear: true, Sign: true}}})[3:5]
+	if want := [][]string{{"signing with it"}, {"reading it in the clear", "signing with it"}}; !reflect.DeepEqual([][]string{uses[0].Granted, uses[1].Granted}, want) {
+		t.Errorf("got %+v", uses)
+	}
 	unknown := RequestedUnder(&manifest.Manifest{Capabilities: []manifest.Capability{{Name: "telepathy", Reason: "to know"}}}, Grant{HTTP: []string{"https://*"}})
 	if len(unknown) != 1 || unknown[0].State != GrantedNot {
 		t.Errorf("got %+v", unknown)

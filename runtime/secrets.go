@@ -122,9 +122,9 @@ type logMasker struct {
 	withhold bool
 }
 
-// masker returns what keeps the secret parameters of a call, and the secrets that its guest has read, out of its log.
+// masker returns what keeps the secret parameters of a call, and the secrets that it has used, out of its log.
 func (c *Command) masker(entry *abi.Call) logMasker {
-	values := entry.Host.Secrets.Read()
+	values := entry.Host.Secrets.Used()
 	if len(c.secret) > 0 {
 		params, ok := secret.ValuesOf(entry.Params, c.secret)
 		if !ok {

@@ -17,7 +17,7 @@ const (
 	CodeInvalidAnswer = "invalid_answer"
 	// CodeOutputTooLarge: the answer's body is beyond the output limit.
 	CodeOutputTooLarge = "output_too_large"
-	// CodeInvalidSecret: the connector asks for a secret by what is no name, or for too many.
+	// CodeInvalidSecret: the connector asks for a secret by what is no name, or for too many, or signs what can't be signed.
 	CodeInvalidSecret = "invalid_secret"
 )
 

@@ -41,13 +41,45 @@ func (c *Call) SecretValue(name string) (string, error) {
 	if h < 0 {
 		return "", badSecret(abi.Code(h))
 	}
-	head, value := uint32(h), uint32(h)+1
-	defer c.host.Close(head)
-	defer c.host.Close(value)
-	if err := errorOf(readAll(c.host, head)); err != nil {
-		return "", err
+	value, err := c.ofSecret(uint32(h))
+	return string(value), err
+}
+
+// Hash is a hash function that [Call.HMAC] works with.
+type Hash string
+
+// The hash functions. SHA1 is for OAuth 1.0a, and for webhooks of its time.
+const (
+	SHA1   Hash = "sha1"
+	SHA256 Hash = "sha256"
+	SHA512 Hash = "sha512"
+)
+
+// HMAC returns the HMAC (RFC 2104) of data with a secret as its key: 20, 32 or 64 bytes. It is for services that want requests
+// signed in a way of their own, and for checking what they have signed; the connector does not get the secret. The operator
+// has to grant that. Data that hold what [Call.Secret] returned in this call are refused: the value comes into its place
+// after they are signed.
+//
+// # Errors
+//
+// An [*Error] that a command may return as it is: secret_denied (403), secret_unavailable (503), or invalid_secret, where
+// no secret can have that name, there is no such hash function, or data have more than 16 MiB.
+func (c *Call) HMAC(secret string, hash Hash, data []byte) ([]byte, error) {
+	h := c.host.HMAC(secret, string(hash), data)
+	if h < 0 {
+		return nil, badSigning(abi.Code(h))
 	}
-	return string(readAll(c.host, value)), nil
+	return c.ofSecret(uint32(h))
+}
+
+// ofSecret returns what is behind the second of a pair of handles, or the error behind the first.
+func (c *Call) ofSecret(head uint32) ([]byte, error) {
+	defer c.host.Close(head)
+	defer c.host.Close(head + 1)
+	if err := errorOf(readAll(c.host, head)); err != nil {
+		return nil, err
+	}
+	return readAll(c.host, head+1), nil
 }
 
 // errorOf returns the error that a head holds, or nil.
@@ -75,5 +107,16 @@ func badSecret(code abi.Code) error {
 		return &Error{Code: CodeInvalidSecret, Status: 500, Message: "The connector uses too many secrets in one call."}
 	}
 	fail("the host refused a secret: " + code.String())
+	return nil
+}
+
+func badSigning(code abi.Code) error {
+	switch code {
+	case abi.Invalid:
+		return &Error{Code: CodeInvalidSecret, Status: 500, Message: "The connector signs with what is no secret's name, or by a hash function that there is not."}
+	case abi.TooLarge:
+		return &Error{Code: CodeInvalidSecret, Status: 500, Message: "The connector signs more than 16 MiB at once, or there is no memory left for it."}
+	}
+	fail("the host refused to sign: " + code.String())
 	return nil
 }

@@ -13,6 +13,9 @@ type Grant struct {
 	Name string
 	// Clear lets the guest read the value. It is for protocols that leave no other way.
 	Clear bool
+	// Sign lets the guest have things signed with the value, which it does not get by that. Whoever can sign can act with the
+	// key toward anybody, so that the origins that the secret is bound to do not matter.
+	Sign bool
 }
 
 // Access is what one connector may do with which secrets: what its manifest asks for and the operator grants. A nil

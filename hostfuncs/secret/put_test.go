@@ -189,7 +189,7 @@ func TestCall_References(t *testing.T) {
 func TestCall_Value(t *testing.T) {
 	set := newSet(t, map[string]Definition{"a": everywhere, "b": everywhere}, nil)
 	c := &Call{Access: set.Access("mail", []string{"a", "b"}, []Grant{{Name: "a", Clear: true}, {Name: "b"}})}
-	if got, failure := c.Value("a"); failure != nil || got != value || !reflect.DeepEqual(c.Read(), []string{value}) {
+	if got, failure := c.Value("a"); failure != nil || got != value || !reflect.DeepEqual(c.Used(), []string{value}) {
 		t.Errorf("got %q, %v", got, failure)
 	}
 	_, failure := c.Value("b")

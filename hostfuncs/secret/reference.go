@@ -82,5 +82,5 @@ func (c *Call) Value(name string) (string, *egress.Error) {
 	return value, nil
 }
 
-// Read is what the guest has read in the clear in this call: values to be kept out of its log.
-func (c *Call) Read() []string { return c.clear }
+// Used are the values that the call has used or the guest has read: they are kept out of its log.
+func (c *Call) Used() []string { return slices.Concat(c.values, c.clear) }

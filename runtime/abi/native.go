@@ -122,6 +122,7 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 	"tcp_tls":      withErrno(nativeTCPTLS),
 	"secret":       withErrno(nativeSecret),
 	"secret_value": withErrno(nativeSecretValue),
+	"hmac":         withErrno(nativeHMAC),
 }
 
 // withErrno adapts a function that returns one i32, ≥ 0 for success, else an Errno. A guest whose time is over gets no

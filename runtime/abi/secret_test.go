@@ -2,6 +2,11 @@ package abi
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
 	"strings"
 	"testing"
 
@@ -10,18 +15,18 @@ import (
 	"sluice/hostfuncs/secret"
 )
 
-// secrets is a call that may use the secret token, and read the secret clear.
+// secrets is a call that may use the secret token, read the secret clear, and sign with the secret key.
 func secrets(t testing.TB) *Call {
 	t.Helper()
 	definition := secret.Definition{From: "env:X", Origins: []string{"api.example"}}
 	set, err := secret.NewSet(secret.Config{
-		Definitions: map[string]secret.Definition{"token": definition, "clear": definition},
+		Definitions: map[string]secret.Definition{"token": definition, "clear": definition, "key": definition},
 		LookupEnv:   func(string) (string, bool) { return "hunter22", true },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	access := set.Access("weather", []string{"token", "clear"}, []secret.Grant{{Name: "token"}, {Name: "clear", Clear: true}})
+	access := set.Access("weather", []string{"token", "clear", "key"}, []secret.Grant{{Name: "token"}, {Name: "clear", Clear: true}, {Name: "key", Sign: true}})
 	return &Call{OutputLimit: 1 << 10, Host: &hostfuncs.Call{Secrets: secret.Call{Access: access}, HTTP: answering(
 		func(_ context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
 			return &egress.Response{Status: 200, Headers: [][2]string{{"x-echo", r.Headers[0][1]}}, Body: []byte(r.Headers[0][1] + "!")}, nil
@@ -88,4 +93,60 @@ func TestNative_SecretDescribing(t *testing.T) {
 	name, n := g.put(0, "token")
 	g.want(int32(hostfuncs.NotAvailable), "secret", name, n, 64, 48)
 	g.want(int32(hostfuncs.NotAvailable), "secret_value", name, n)
+	algorithm, algorithmLen := g.put(64, "sha256")
+	g.want(int32(hostfuncs.NotAvailable), "hmac", name, n, algorithm, algorithmLen, name, n)
+}
+
+func TestNative_HMAC(t *testing.T) {
+	g := newGuest(t, secrets(t))
+	name, n := g.put(0, "key")
+	algorithm, algorithmLen := g.put(64, "sha256")
+	data, dataLen := g.put(128, "Hi There")
+	// head wants what is behind the first handle to begin with a text, and closes both.
+	head := func(want string) {
+		t.Helper()
+		size, err := g.try(context.Background(), "size", 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.want(int32(size), "read", 2, 0, 4096, size)
+		if head := string(g.get(4096, int(size))); !strings.HasPrefix(head, want) {
+			t.Errorf("the head is %s, want %s", head, want)
+		}
+		g.want(0, "close", 2)
+		g.want(0, "close", 3)
+	}
+	for algorithm, size := range map[string]int{"sha1": 20, "sha256": 32, "sha512": 64} {
+		at, n2 := g.put(64, algorithm)
+		g.want(2, "hmac", name, n, at, n2, data, dataLen)
+		g.want(int32(size), "read", 3, 0, 256, 100)
+		mac := hmac.New(map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New, "sha512": sha512.New}[algorithm], []byte("hunter22"))
+		mac.Write([]byte("Hi There"))
+		g.wantMemory(256, string(mac.Sum(nil)))
+		head(`{"ok":true}`)
+	}
+	g.put(64, "sha256")
+	g.want(2, "hmac", name, n, algorithm, algorithmLen, data, 0)
+	g.want(32, "read", 3, 0, 256, 100)
+	head(`{"ok":true}`)
+
+	for _, other := range []string{"token", "clear", "other"} {
+		at, n := g.put(512, other)
+		g.want(2, "hmac", at, n, algorithm, algorithmLen, data, dataLen)
+		if size, err := g.try(context.Background(), "size", 3); size != 0 || err != nil {
+			t.Errorf("the signature with %s has %d bytes, %v", other, size, err)
+		}
+		head(`{"error":{"code":"secret_denied","message":"the `)
+	}
+	token, tokenLen := g.put(512, "token")
+	g.want(48, "secret", token, tokenLen, 1024, 48)
+	g.want(2, "hmac", name, n, algorithm, algorithmLen, 1000, 100)
+	head(`{"error":{"code":"secret_denied","message":"what is to be signed holds what stands for the secret \"token\"`)
+
+	g.want(int32(hostfuncs.Invalid), "hmac", name, 0, algorithm, algorithmLen, data, dataLen)
+	g.want(int32(hostfuncs.Invalid), "hmac", name, n, algorithm, 0, data, dataLen)
+	g.want(int32(hostfuncs.Invalid), "hmac", name, n, algorithm, algorithmLen-1, data, dataLen)
+	g.want(int32(hostfuncs.BadRange), "hmac", memoryEnd-1, 2, algorithm, algorithmLen, data, dataLen)
+	g.want(int32(hostfuncs.BadRange), "hmac", name, n, memoryEnd-1, 2, data, dataLen)
+	g.want(int32(hostfuncs.BadRange), "hmac", name, n, algorithm, algorithmLen, memoryEnd-1, 2)
 }

@@ -41,6 +41,7 @@ const (
 	hostCacheDelete
 	hostSecret
 	hostSecretValue
+	hostHMAC
 	hostTCPOpen
 	hostTCPRead
 	hostTCPWrite
@@ -87,6 +88,7 @@ var imports = []w.Import{
 	hostCacheDelete:     function(native, "cache_delete", "ii", "i"),
 	hostSecret:          function(native, "secret", "iiii", "i"),
 	hostSecretValue:     function(native, "secret_value", "ii", "i"),
+	hostHMAC:            function(native, "hmac", "iiiiii", "i"),
 	hostTCPOpen:         function(native, "tcp_open", "ii", "i"),
 	hostTCPRead:         function(native, "tcp_read", "iiiI", "i"),
 	hostTCPWrite:        function(native, "tcp_write", "iiiI", "i"),

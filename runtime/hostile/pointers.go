@@ -34,6 +34,8 @@ func pointers() []Module {
 		{"http-send", w.Code(all(hostHTTPSend, nil, 0, 0), all(hostHTTPSend, nil, -1, -1), all(hostHTTPSend, w.Code(w.I32(atHead), w.I32(len(head)))))},
 		{"http-header", w.Code(all(hostHTTPHeader, w.I32(2), free, 8), all(hostHTTPHeader, w.Code(w.I32(2), w.I32(free), w.I32(8))))},
 		{"secret", w.Code(all(hostSecret, nil, free, 48), all(hostSecret, w.Code(w.I32(free), w.I32(1))), all(hostSecretValue, nil))},
+		{"hmac", w.Code(all(hostHMAC, nil, free, 6, free, 8), all(hostHMAC, w.Code(w.I32(free), w.I32(4)), free, 8),
+			all(hostHMAC, w.Code(w.I32(free), w.I32(4), w.I32(free), w.I32(6))))},
 		{"cache", w.Code(all(hostCacheGet, nil), all(hostCacheDelete, nil))},
 		{"random-get", all(wasiRandomGet, nil)},
 		{"poll-oneoff", w.Code(fails(wasiPollOneoff, -48, free, 1, free), fails(wasiPollOneoff, free, -8, 1, free),

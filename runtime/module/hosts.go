@@ -35,6 +35,7 @@ var nativeHost = newHost(ModuleNative, map[string]string{
 	"tcp_tls":      "i i i -> i",
 	"secret":       "i i i i -> i",
 	"secret_value": "i i -> i",
+	"hmac":         "i i i i i i -> i",
 })
 
 var wasiHost = newHost(ModuleWASI, map[string]string{

@@ -98,6 +98,8 @@ type Host interface {
 	Secret(name string, p []byte) int32
 	// SecretValue returns the handle of a head that says whether a secret is granted in the clear; the next one is its value's.
 	SecretValue(name string) int32
+	// HMAC returns the handle of a head that says whether data may be signed with a secret; the next one is the signature's.
+	HMAC(secret, algorithm string, data []byte) int32
 	// Trap ends the call without an answer. It does not return.
 	Trap()
 }

@@ -1,8 +1,14 @@
 package sluicetest
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,6 +23,8 @@ type Secret struct {
 	Value string
 	// Clear lets the command read the value.
 	Clear bool
+	// Sign lets the command have things signed with the value.
+	Sign bool
 }
 
 func (h *host) Secret(name string, p []byte) int32 {
@@ -48,7 +56,44 @@ func (h *host) SecretValue(name string) int32 {
 	if failure == nil && !secret.Clear {
 		failure = &HTTPError{Code: "secret_denied", Message: fmt.Sprintf("The test does not grant the secret %q in the clear.", name)}
 	}
-	head, value := []byte(`{"ok":true}`), []byte(secret.Value)
+	return h.ofSecret([]byte(secret.Value), failure)
+}
+
+// hashes are the hash functions of HMAC.
+var hashes = map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New, "sha512": sha512.New}
+
+// maxSigned is how much is signed at once, in bytes.
+const maxSigned = 16 << 20
+
+func (h *host) HMAC(name, algorithm string, data []byte) int32 {
+	switch {
+	case !h.executing:
+		return int32(abi.NotAvailable)
+	case !manifest.ValidName(name) || hashes[algorithm] == nil:
+		return int32(abi.Invalid)
+	case len(data) > maxSigned:
+		return int32(abi.TooLarge)
+	}
+	secret, failure := h.granted(name)
+	if failure == nil && !secret.Sign {
+		failure = &HTTPError{Code: "secret_denied", Message: fmt.Sprintf("The test does not grant signing with the secret %q.", name)}
+	}
+	for n := range h.referred {
+		if bytes.Contains(data, []byte(reference(n))) && failure == nil {
+			failure = &HTTPError{Code: "secret_denied", Message: "What is to be signed holds what stands for a secret."}
+		}
+	}
+	if failure != nil {
+		return h.ofSecret(nil, failure)
+	}
+	mac := hmac.New(hashes[algorithm], []byte(secret.Value))
+	_, _ = mac.Write(data)
+	return h.ofSecret(mac.Sum(nil), nil)
+}
+
+// ofSecret puts what a command gets of a secret behind a pair of handles, or why it gets nothing.
+func (h *host) ofSecret(value []byte, failure *HTTPError) int32 {
+	head := []byte(`{"ok":true}`)
 	if failure != nil {
 		text, err := json.Marshal(map[string]any{"error": failure})
 		if err != nil {

@@ -1,7 +1,9 @@
 package sluicetest
 
 import (
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -82,6 +84,45 @@ func TestSecretValue(t *testing.T) {
 	}
 }
 
+func TestHMAC(t *testing.T) {
+	const key = "Jefe"
+	granted := map[string]Secret{"password": {Value: key, Sign: true}, "api-token": {Value: "x", Clear: true}}
+	for _, tc := range []struct {
+		secret string
+		hash   sluice.Hash
+		data   string // @ is a reference
+		want   string
+	}{
+		{"password", sluice.SHA1, "what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+		{"password", sluice.SHA256, "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+		{"password", sluice.SHA512, "", "b9d14c51a6d4dd41604eb06c9c240f1f64f143b5cfd"},
+		{"password", sluice.SHA256, "x@", "secret_denied 403"},
+		{"api-token", sluice.SHA256, "x", "secret_denied 403"},
+		{"other", sluice.SHA256, "x", "secret_denied 403"},
+		{"No Name", sluice.SHA256, "x", "invalid_secret 500"},
+		{"password", "md5", "x", "invalid_secret 500"},
+		{"password", sluice.SHA256, strings.Repeat("x", maxSigned+1), "invalid_secret 500"},
+	} {
+		t.Run(fmt.Sprintf("%s with %s", tc.hash, tc.secret), func(t *testing.T) {
+			register(t, func(c *sluice.Call) (sluice.Answer, error) {
+				reference, err := c.Secret("api-token")
+				if err != nil {
+					return sluice.Answer{}, err
+				}
+				mac, err := c.HMAC(tc.secret, tc.hash, []byte(strings.ReplaceAll(tc.data, "@", reference)))
+				if e, ok := errors.AsType[*sluice.Error](err); ok {
+					return sluice.Text(fmt.Sprint(e.Code, " ", e.Status)), nil
+				}
+				return sluice.Text(hex.EncodeToString(mac)), err
+			})
+			result := Run(t, "Run", Call{Secrets: granted})
+			if got := strings.Trim(string(result.Body), `"`); result.ErrorCode != "" || !strings.HasPrefix(got, tc.want) {
+				t.Errorf("%.40q: got %s %s", tc.data, got, result.ErrorCode)
+			}
+		})
+	}
+}
+
 func testSecretValue(t *testing.T, name, want string) {
 	register(t, func(c *sluice.Call) (sluice.Answer, error) {
 		value, err := c.SecretValue(name)
@@ -90,7 +131,7 @@ func testSecretValue(t *testing.T, name, want string) {
 		}
 		return sluice.Text(value), err
 	})
-	result := Run(t, "Run", Call{Secrets: map[string]Secret{"password": {"hunter22", true}, "api-token": {Value: "x"}}})
+	result := Run(t, "Run", Call{Secrets: map[string]Secret{"password": {Value: "hunter22", Clear: true}, "api-token": {Value: "x"}}})
 	if got := strings.Trim(string(result.Body), `"`) + result.ErrorCode; got != want && got != "null"+want {
 		t.Errorf("%s: got %s, want %s", name, got, want)
 	}

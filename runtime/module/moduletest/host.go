@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"slices"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -292,6 +293,16 @@ var hostFunctions = map[string]func(*hostCall) int64{
 		}
 		c.note("secret", name)
 		return int64(copy(to, secretReference))
+	},
+	"hmac": func(c *hostCall) int64 {
+		name, ok := c.bytes(0, 1)
+		algorithm, ok2 := c.bytes(2, 3)
+		data, ok3 := c.bytes(4, 5)
+		if !ok || !ok2 || !ok3 {
+			return badRange
+		}
+		c.note("hmac", slices.Concat(name, algorithm, data))
+		return handleResponse
 	},
 	"secret_value": func(c *hostCall) int64 {
 		name, ok := c.bytes(0, 1)

@@ -28,6 +28,7 @@ func init() {
 		sluice.Command("Fetch", "Answers with what a URL gives.", fetch),
 		sluice.Command("Secret", "Sends what stands for a secret wherever it is told to, tells it, and answers with what came back.", useSecret),
 		sluice.Command("SecretValue", "Reads a secret, logs it, and answers with its length.", readSecret),
+		sluice.Command("Sign", "Signs a text with a secret, logs what it is told to, and answers with the signature.", sign),
 	}
 	first := uint32(len(definitions))
 	for _, r := range raw {
@@ -228,4 +229,27 @@ func readSecret(c *sluice.Call, p secretValueParams) (sluice.Answer, error) {
 		panic("said all")
 	}
 	return sluice.JSON(map[string]int{"length": len(value)}), nil
+}
+
+type signParams struct {
+	Name string `sluice:"name,required"`
+	Hash string `sluice:"hash,required"`
+	Text string `sluice:"text,required" desc:"@ becomes what stands for the secret"`
+	Line string `sluice:"line" desc:"Is logged"`
+}
+
+func sign(c *sluice.Call, p signParams) (sluice.Answer, error) {
+	if strings.Contains(p.Text, "@") {
+		reference, err := c.Secret(p.Name)
+		if err != nil {
+			return sluice.Answer{}, err
+		}
+		p.Text = strings.ReplaceAll(p.Text, "@", reference)
+	}
+	mac, err := c.HMAC(p.Name, sluice.Hash(p.Hash), []byte(p.Text))
+	if err != nil {
+		return sluice.Answer{}, err
+	}
+	c.Log().Infof("%s", p.Line)
+	return sluice.Text(hex.EncodeToString(mac)), nil
 }

@@ -1,0 +1,100 @@
+package secret
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
+
+	"sluice/hostfuncs/egress"
+)
+
+// MaxSigned bounds what is signed at once, in bytes.
+const MaxSigned = 16 << 20
+
+// algorithms are the hash functions of HMAC, by their names in the native ABI. SHA-1 is there for OAuth 1.0a and webhooks of
+// its time: what broke it as a digest does not break it here.
+//
+// https://www.rfc-editor.org/rfc/rfc6151 says the same of MD5, which is not offered.
+var algorithms = map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New, "sha512": sha512.New}
+
+// ValidAlgorithm reports whether there is an algorithm of that name.
+func ValidAlgorithm(name string) bool { return algorithms[name] != nil }
+
+// Signer signs with one secret, which nobody gets out of it.
+type Signer struct {
+	key       string
+	algorithm func() hash.Hash
+}
+
+// Signer returns what signs with a secret, for a guest that is granted that. The algorithm must be a valid one. The secret
+// counts as used in the call from then on.
+func (c *Call) Signer(name, algorithm string) (*Signer, *egress.Error) {
+	d, failure := c.Access.find(name)
+	if failure != nil {
+		return nil, failure
+	}
+	if !c.Access.granted[name].Sign {
+		return nil, denied("the secret %q is not granted for signing to %q: write {name: %s, sign: true} in grants.%s.secrets",
+			name, c.Access.connector, name, c.Access.connector)
+	}
+	value, failure := c.Access.value(d)
+	if failure != nil {
+		return nil, failure
+	}
+	c.Use(value)
+	return &Signer{value, algorithms[algorithm]}, nil
+}
+
+// What signing takes, in nanoseconds: to begin with, and for a byte of the key and of what is signed, on a slow machine.
+const (
+	signing       = 2000
+	signedPerByte = 4
+)
+
+// signedPiece is how much is signed between two calls of look, in bytes: a quarter of a millisecond's worth.
+const signedPiece = 64 << 10
+
+// HMAC returns the HMAC of data. It computes: look is called with about how many nanoseconds each step will take, and if it
+// panics nothing is signed.
+//
+// See https://www.rfc-editor.org/rfc/rfc2104
+func (s *Signer) HMAC(data []byte, look func(n int)) []byte {
+	look(signing + signedPerByte*len(s.key))
+	mac := hmac.New(s.algorithm, []byte(s.key))
+	for len(data) > 0 {
+		piece := data[:min(len(data), signedPiece)]
+		look(signedPerByte * len(piece))
+		_, _ = mac.Write(piece) // never fails
+		data = data[len(piece):]
+	}
+	return mac.Sum(nil)
+}
+
+// Signable refuses data that hold a reference of the call: it would be replaced in the request, and the signature be one of
+// something else. look is as for [Signer.HMAC].
+func (c *Call) Signable(data []byte, look func(n int)) *egress.Error {
+	if len(c.names) == 0 {
+		return nil
+	}
+	for len(data) >= ReferenceLength {
+		piece := data[:min(len(data), signedPiece)]
+		look(len(piece))
+		for at := 0; ; at += len(referencePrefix) {
+			i := bytes.Index(piece[at:], []byte(referencePrefix))
+			if at += i; i < 0 || at+ReferenceLength > len(piece) {
+				break
+			}
+			if name, ok := c.names[string(piece[at:at+ReferenceLength])]; ok {
+				return denied("what is to be signed holds what stands for the secret %q: the value comes into its place when the request leaves, behind the signature, which would not hold. Sign what holds no secret", name)
+			}
+		}
+		if len(piece) == len(data) {
+			return nil
+		}
+		data = data[len(piece)-ReferenceLength+1:]
+	}
+	return nil
+}
