@@ -310,7 +310,7 @@ func TestCall_HTTP(t *testing.T) {
 	}
 	got := run(t, sluicetest.Call{HTTP: sluicetest.Handler(service)}, func(c *sluice.Call, _ none) (sluice.Answer, error) {
 		response, err := c.HTTP(sluice.Request{
-			Method: "POST", URL: "https://api.example/v1?q=a b", Header: sluice.Header{{"Authorization", "Bearer x"}}, Body: []byte("hi"),
+			Method: "POST", URL: "https://api.example/v1?q=a%20b", Header: sluice.Header{{"Authorization", "Bearer x"}}, Body: []byte("hi"),
 		})
 		if err != nil {
 			return sluice.Answer{}, err
@@ -324,7 +324,7 @@ func TestCall_HTTP(t *testing.T) {
 		}
 		return sluice.JSON(r).WithStatus(response.Status), nil
 	}, sluice.Types(reply{}))
-	const want = `{"Method":"POST","URL":"https://api.example/v1?q=a b","Auth":"Bearer x","Big":12345678901234567890123,"Length":2}`
+	const want = `{"Method":"POST","URL":"https://api.example/v1?q=a%20b","Auth":"Bearer x","Big":12345678901234567890123,"Length":2}`
 	if string(got.Body) != want || got.HTTPStatus != 418 {
 		t.Errorf("got %+v\nwant %s", got, want)
 	}

@@ -18,9 +18,7 @@ import (
 type host struct {
 	t         testing.TB
 	call      Call
-	mayHTTP   bool
 	mayCache  bool
-	mayTCP    bool
 	executing bool
 	open      map[uint32][]byte
 	heads     map[uint32]responseHead // of open handles
@@ -30,8 +28,9 @@ type host struct {
 	now, end    time.Time
 	maxOutput   int
 
-	maySecrets []string // that the manifest asks for
-	referred   []string // names of secrets, in order
+	mayHTTP, mayTCP []target // that the manifest asks for
+	maySecrets      []string // that the manifest asks for
+	referred        []string // names of secrets, in order
 
 	body  []byte
 	head  []byte
@@ -41,7 +40,8 @@ type host struct {
 
 func newHost(t testing.TB, m *manifest.Manifest, command string, call Call) *host {
 	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, heads: map[uint32]responseHead{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
-	h.mayHTTP, h.mayTCP, h.mayCache = m.Requests(manifest.CapabilityHTTP), m.Requests(manifest.CapabilityTCP), m.Requests(manifest.CapabilityCache)
+	h.mayHTTP, h.mayTCP = rulesOf(m, manifest.CapabilityHTTP, httpRule), rulesOf(m, manifest.CapabilityTCP, tcpRule)
+	h.mayCache = m.Requests(manifest.CapabilityCache)
 	h.connections = map[uint32]*connection{}
 	for _, c := range m.Capabilities {
 		h.maySecrets = append(h.maySecrets, c.Secrets...)

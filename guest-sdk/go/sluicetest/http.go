@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -114,11 +114,12 @@ func (h *host) exchange(q requestHead, body []byte) (responseHead, []byte, error
 	if err != nil {
 		return responseHead{}, nil, err
 	}
-	if err := q.check(); err != nil {
+	to, err := q.check()
+	if err != nil {
 		return responseHead{}, nil, err
 	}
-	if !h.mayHTTP {
-		return responseHead{}, nil, &HTTPError{Code: "egress_denied", Message: "The manifest does not ask for the capability http."}
+	if denied := notAsked("http", h.mayHTTP, to); denied != nil {
+		return responseHead{}, nil, denied
 	}
 	if h.call.HTTP == nil {
 		return responseHead{}, nil, &HTTPError{Code: "egress_denied", Message: "The test allows no requests: Call.HTTP is nil."}
@@ -166,17 +167,29 @@ func textOf(value string) string {
 	return string(text)
 }
 
-// check refuses what the host would not send.
-func (q *requestHead) check() error {
-	invalid := func(field, message string) error {
-		return &HTTPError{Code: "invalid_request", Message: message, Field: field}
+// notAsked is why a manifest with these rules of a capability does not reach a target, or nil.
+func notAsked(capability string, rules []target, to target) *HTTPError {
+	switch {
+	case len(rules) == 0:
+		return &HTTPError{Code: "egress_denied", Message: "The manifest does not ask for the capability " + capability + "."}
+	case !to.reaches(rules):
+		return &HTTPError{Code: "egress_denied", Message: fmt.Sprintf(
+			"The connector's manifest does not ask for %s: add %q to the hosts of its %s capability.", to.host, to, capability)}
+	}
+	return nil
+}
+
+// check refuses what the host would not send, and says where the rest goes.
+func (q *requestHead) check() (target, error) {
+	invalid := func(field, message string) (target, error) {
+		return target{}, &HTTPError{Code: "invalid_request", Message: message, Field: field}
 	}
 	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, q.Method) {
 		return invalid("method", "The method is none that a connector may send.")
 	}
-	u, err := url.Parse(q.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return invalid("url", "The URL must be absolute, http or https, and without user information.")
+	to, err := requestTarget(q.URL)
+	if err != nil {
+		return invalid("url", "The URL can't be sent: "+err.Error()+".")
 	}
 	for _, pair := range q.Headers {
 		name := strings.ToLower(pair[0])
@@ -188,5 +201,5 @@ func (q *requestHead) check() error {
 			return invalid("headers", "A header is not the connector's to send.")
 		}
 	}
-	return nil
+	return to, nil
 }

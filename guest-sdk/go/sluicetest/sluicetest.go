@@ -114,7 +114,7 @@ func Manifest(t testing.TB) *manifest.Manifest {
 	if crash := h.enter(func(g abi.Guest) { g.Describe(h) }); crash != "" {
 		t.Fatalf("describe: %s %v", crash, h.logs)
 	}
-	m, err := manifest.Parse(h.body)
+	m, err := manifestRules.Parse(h.body)
 	if err != nil {
 		t.Fatalf("the host would refuse the manifest: %v", err)
 	}

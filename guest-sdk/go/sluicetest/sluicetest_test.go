@@ -129,7 +129,7 @@ func TestRequestHead_Check(t *testing.T) {
 		{requestHead{Method: "GET", URL: "https://a.example/", Headers: [][2]string{{"", "x"}}}, "headers"},
 	}
 	for _, tc := range tests {
-		err := tc.head.check()
+		_, err := tc.head.check()
 		if e, _ := err.(*HTTPError); (e == nil) != (tc.field == "") || e != nil && e.Field != tc.field {
 			t.Errorf("%+v: got %v, want %q", tc.head, err, tc.field)
 		}

@@ -77,11 +77,14 @@ func (h *host) TCPOpen(head []byte) int32 {
 }
 
 func (h *host) connect(address string, tls bool) (net.Conn, error) {
-	switch _, port, err := net.SplitHostPort(address); {
-	case err != nil || port == "":
-		return nil, &HTTPError{Code: "invalid_request", Message: "The address must be host:port.", Field: "address"}
-	case !h.mayTCP:
-		return nil, &HTTPError{Code: "egress_denied", Message: "The manifest does not ask for the capability tcp."}
+	to, err := connectionTarget(address)
+	if err != nil {
+		return nil, &HTTPError{Code: "invalid_request", Message: "The address is none: " + err.Error() + ".", Field: "address"}
+	}
+	if denied := notAsked("tcp", h.mayTCP, to); denied != nil {
+		return nil, denied
+	}
+	switch {
 	case h.call.TCP == nil:
 		return nil, &HTTPError{Code: "egress_denied", Message: "The test allows no connections: Call.TCP is nil."}
 	case len(h.connections) >= maxConnections:
