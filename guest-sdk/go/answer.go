@@ -3,6 +3,7 @@ package sluice
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,28 @@ type Answer struct {
 // JSON returns an answer whose body is value, encoded as by encoding/json. A json.RawMessage goes out byte for byte.
 func JSON(value any) Answer {
 	body, err := encodeJSON(value)
+	if err != nil {
+		err = unencodable(value, err)
+	}
 	return Answer{body: body, err: err}
+}
+
+// unencodable says why a value is no JSON, in types alone: the errors of encoding/json can quote values.
+func unencodable(value any, err error) error {
+	what := fmt.Sprintf("its body, of the Go type %T, cannot be encoded as JSON", value)
+	if e, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
+		return fmt.Errorf("%s: it holds a %s", what, e.Type)
+	}
+	if e, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
+		if e.Value.CanFloat() {
+			return fmt.Errorf("%s: it holds a %s that is infinite or not a number", what, e.Value.Type())
+		}
+		return fmt.Errorf("%s: a %s in it leads back to itself", what, e.Value.Type())
+	}
+	if e, ok := errors.AsType[*json.MarshalerError](err); ok {
+		return fmt.Errorf("%s: %s does not encode itself", what, e.Type)
+	}
+	return errors.New(what)
 }
 
 // Text returns an answer whose body is a JSON string of text, which must be UTF-8.
@@ -90,7 +112,7 @@ func (a Answer) withError(err *Error) Answer {
 func (a Answer) problem() error {
 	switch {
 	case a.err != nil:
-		return errors.New("its body cannot be encoded as JSON")
+		return a.err
 	case a.from != nil && a.from.closed:
 		return errors.New("the response's body that it passes on is closed")
 	case a.bare && (a.status < 200 || a.status > 599):

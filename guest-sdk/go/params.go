@@ -20,6 +20,7 @@ type field struct {
 	manifestParameter
 	index      []int
 	undeclared bool
+	expected   string // what a value must be, in words
 }
 
 func planOf(t reflect.Type) (*plan, error) {
@@ -89,6 +90,9 @@ func (p *plan) addField(f reflect.StructField, tag string, index []int) error {
 			return fmt.Errorf("%q is no option of a sluice tag; known are required, secret, undeclared, type=", option)
 		}
 	}
+	if n.expected = string(n.Type); n.Type == typeAny {
+		n.expected = expectedOf(f.Type)
+	}
 	if n.undeclared && (n.Required || n.Secret) {
 		return errors.New("an undeclared parameter is neither required nor secret")
 	}
@@ -133,6 +137,32 @@ func typeOf(t reflect.Type) parameterType {
 	return typeAny
 }
 
+// expectedOf says what JSON a parameter of the type any must be for its Go type to hold it.
+func expectedOf(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch v := reflect.New(t).Interface().(type) {
+	case optional:
+		return expectedOf(reflect.TypeOf(v.element()))
+	case *Header:
+		return "an object, or a list of pairs"
+	case *json.Number:
+		return "a number"
+	case json.Unmarshaler, encoding.TextUnmarshaler:
+		return "a value for " + t.String()
+	}
+	switch t.Kind() {
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	}
+	return "a value for " + t.String()
+}
+
 // parameters returns what the manifest says of the plan's parameters.
 func (p *plan) parameters() []manifestParameter {
 	var all []manifestParameter
@@ -160,7 +190,7 @@ func (p *plan) decode(params []byte, into reflect.Value) error {
 		seen[i] = true
 		if err := decodeValue(value, into.FieldByIndex(f.index).Addr().Interface()); err != nil {
 			return &Error{Code: CodeInvalidParameter, Status: 400,
-				Message: fmt.Sprintf("Parameter %q must be %s: %s.", f.ID, f.Type, err)}
+				Message: fmt.Sprintf("Parameter %q must be %s: %s.", f.ID, f.expected, err)}
 		}
 		return nil
 	})

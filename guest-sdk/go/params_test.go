@@ -163,7 +163,10 @@ func TestDecode_Errors(t *testing.T) {
 		{`{` + good + `, "big": "4711"}`, CodeInvalidParameter, `Parameter "big" must be int: it is no number.`},
 		{`{` + good + `, "file": "4711!"}`, CodeInvalidParameter, `Parameter "file" must be str: it is nothing that []uint8 can hold.`},
 		{`{` + good + `, "when": "4711"}`, CodeInvalidParameter, `Parameter "when" must be str: it is nothing that time.Time can hold.`},
-		{`{` + good + `, "object": {"A": {"B": "4711"}}}`, CodeInvalidParameter, `Parameter "object" must be any: its member A.B is nothing that int can hold.`},
+		{`{` + good + `, "object": {"A": {"B": "4711"}}}`, CodeInvalidParameter, `Parameter "object" must be an object: its member A.B is nothing that int can hold.`},
+		{`{` + good + `, "object": "4711"}`, CodeInvalidParameter, `Parameter "object" must be an object: it is nothing that struct { A struct { B int } } can hold.`},
+		{`{` + good + `, "list": "4711"}`, CodeInvalidParameter, `Parameter "list" must be a list: it is nothing that []string can hold.`},
+		{`{` + good + `, "float": "4711"}`, CodeInvalidParameter, `Parameter "float" must be a number: it is nothing that float64 can hold.`},
 		{`{` + good + `, "optional": 4711}`, CodeInvalidParameter, `Parameter "optional" must be str: it is no string.`},
 	}
 	for _, tc := range tests {

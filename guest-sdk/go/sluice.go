@@ -164,8 +164,8 @@ func Command[P, R any](name, description string, run func(c *Call, p P) (R, erro
 	return d
 }
 
-// Register makes c, with these commands, the connector of this program. It is called once, in an init function. What
-// is wrong with a definition is told when the host, or a test, asks for the manifest.
+// Register makes c, with these commands, the connector of this program. It is called once, in an init function: nothing
+// calls main in a module. What is wrong with a definition is told when the host, or a test, asks for the manifest.
 func (c Connector) Register(commands ...Definition) {
 	g := newGuest(c, commands)
 	if abi.Registered() != nil {

@@ -2,7 +2,9 @@ package sluice_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -135,8 +137,6 @@ func TestAnswer(t *testing.T) {
 			sluicetest.Result{Body: json.RawMessage("null"), Mimetype: jsonType, HTTPStatus: 400, ErrorCode: "Refused", Message: "no"}},
 		{"wrapped error", sluice.Answer{}, fmt.Errorf("outer secret: %w", sluice.Errorf("Inner", 500, "inner")),
 			sluicetest.Result{Body: json.RawMessage("null"), Mimetype: jsonType, HTTPStatus: 500, ErrorCode: "Inner", Message: "inner"}},
-		{"cannot be encoded", sluice.JSON(func() {}), nil, sluicetest.Result{Body: json.RawMessage("null"), Mimetype: jsonType, HTTPStatus: 500,
-			ErrorCode: sluice.CodeInvalidAnswer, Message: "The answer of the command cannot be sent: its body cannot be encoded as JSON."}},
 		{"bad status", sluice.JSON(1).WithStatus(99), nil, sluicetest.Result{Body: json.RawMessage("null"), Mimetype: jsonType, HTTPStatus: 500,
 			ErrorCode: sluice.CodeInvalidAnswer, Message: "The answer of the command cannot be sent: its http_status is not 100 to 599."}},
 		{"bad bare status", sluice.Bare(100, "", nil), nil, sluicetest.Result{Body: json.RawMessage("null"), Mimetype: jsonType, HTTPStatus: 500,
@@ -151,6 +151,32 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, tc.want)
 			}
 		})
+	}
+}
+
+// shy is a type that can't encode itself, and a secret of which its error tells.
+type shy struct{}
+
+func (shy) MarshalJSON() ([]byte, error) { return nil, errors.New("secret") }
+
+type loop struct{ Next *loop }
+
+// What can't be encoded is named by its types, never by its values.
+func TestAnswer_NoJSON(t *testing.T) {
+	round := &loop{}
+	round.Next = round
+	for want, value := range map[string]any{
+		"its body, of the Go type func(), cannot be encoded as JSON: it holds a func()":                                         func() {},
+		"its body, of the Go type map[string]interface {}, cannot be encoded as JSON: it holds a chan int":                      map[string]any{"secret": make(chan int)},
+		"its body, of the Go type []float64, cannot be encoded as JSON: it holds a float64 that is infinite or not a number":    []float64{math.Inf(1)},
+		"its body, of the Go type []sluice_test.shy, cannot be encoded as JSON: sluice_test.shy does not encode itself":         []shy{{}},
+		"its body, of the Go type json.Number, cannot be encoded as JSON":                                                       json.Number("secret"),
+		"its body, of the Go type *sluice_test.loop, cannot be encoded as JSON: a *sluice_test.loop in it leads back to itself": round,
+	} {
+		got := run(t, sluicetest.Call{}, func(*sluice.Call, none) (any, error) { return value, nil })
+		if got.ErrorCode != sluice.CodeInvalidAnswer || got.HTTPStatus != 500 || got.Message != "The answer of the command cannot be sent: "+want+"." {
+			t.Errorf("got  %v\nwant %s", got, want)
+		}
 	}
 }
 

@@ -122,3 +122,23 @@ func Register(g Guest) { registered = g }
 
 // Registered returns the guest that was registered, or nil.
 func Registered() Guest { return registered }
+
+// Entered returns the guest that the host's calls reach: the one that was registered, or one that says that none was.
+func Entered() Guest {
+	if registered == nil {
+		return nobody{}
+	}
+	return registered
+}
+
+// nobody is the guest of a program that registers none before it is asked.
+type nobody struct{}
+
+func (nobody) Describe(h Host)          { refuse(h) }
+func (nobody) Execute(h Host, _ uint32) { refuse(h) }
+func (nobody) Warm(h Host)              { refuse(h) }
+
+func refuse(h Host) {
+	h.Log(Error, []byte("no connector is registered: call Register in an init function; nothing calls main in a module"))
+	h.Trap()
+}

@@ -147,12 +147,12 @@ func (native) CacheDelete(key string) int32 {
 func (native) Trap() { trap() }
 
 //go:wasmexport describe
-func describe() { registered.Describe(native{}) }
+func describe() { Entered().Describe(native{}) }
 
 //go:wasmexport execute
-func execute(command uint32) { registered.Execute(native{}, command) }
+func execute(command uint32) { Entered().Execute(native{}, command) }
 
 //go:wasmexport warm
-func warm() { registered.Warm(native{}) }
+func warm() { Entered().Warm(native{}) }
 
 var _ Host = native{}

@@ -61,10 +61,6 @@ type ended struct{}
 
 // enter runs f and returns why it ended early, or "".
 func (h *host) enter(f func(abi.Guest)) (crash string) {
-	g := abi.Registered()
-	if g == nil {
-		return "the program registers no connector"
-	}
 	defer func() {
 		switch r := recover(); r.(type) {
 		case nil:
@@ -74,7 +70,7 @@ func (h *host) enter(f func(abi.Guest)) (crash string) {
 			panic(r)
 		}
 	}()
-	f(g)
+	f(abi.Entered())
 	return ""
 }
 

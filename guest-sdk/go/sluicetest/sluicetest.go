@@ -4,7 +4,7 @@
 //	func TestGreet(t *testing.T) {
 //		got := sluicetest.Run(t, "Greet", sluicetest.Call{Params: `{"name": "Ada"}`})
 //		if string(got.Body) != `{"greeting":"Hello, Ada"}` {
-//			t.Errorf("got %s", got.Body)
+//			t.Errorf("got %v", got)
 //		}
 //	}
 //
@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,29 @@ type Result struct {
 	// Crash says why there is no answer, and is empty where there is one: "trap", "deadline_exceeded", or what is
 	// wrong with the answer.
 	Crash string
+}
+
+// String is the result for a test's message: the body as text, and what else there is.
+func (r Result) String() string {
+	var b strings.Builder
+	if r.Crash != "" {
+		fmt.Fprintf(&b, "no answer: %s", r.Crash)
+	} else {
+		fmt.Fprintf(&b, "body %s (%s)", r.Body, r.Mimetype)
+	}
+	if status := max(r.HTTPStatus, r.Bare); status != 0 {
+		fmt.Fprintf(&b, ", status %d", status)
+	}
+	if r.Headers != nil {
+		fmt.Fprintf(&b, ", headers %s", r.Headers)
+	}
+	if r.ErrorCode != "" {
+		fmt.Fprintf(&b, ", error %s: %s", r.ErrorCode, r.Message)
+	}
+	for _, line := range r.Logs {
+		fmt.Fprintf(&b, "\n\t%s: %s", line.Level, line.Text)
+	}
+	return b.String()
 }
 
 // Line is one line of a call's log.

@@ -2,6 +2,7 @@ package sluicetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,41 @@ func TestRun(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+func TestResult_String(t *testing.T) {
+	for _, tc := range []struct {
+		r    Result
+		want string
+	}{
+		{Result{Body: json.RawMessage(`{"a":1}`), Mimetype: "application/json"}, `body {"a":1} (application/json)`},
+		{Result{Body: json.RawMessage("null"), Mimetype: "text/plain", HTTPStatus: 404, Headers: json.RawMessage(`{"x":"y"}`), ErrorCode: "NotFound", Message: "There is none.", Logs: []Line{{"warn", "a"}, {"info", "b"}}},
+			"body null (text/plain), status 404, headers {\"x\":\"y\"}, error NotFound: There is none.\n\twarn: a\n\tinfo: b"},
+		{Result{Body: json.RawMessage("<p>"), Mimetype: "text/html", Bare: 200}, "body <p> (text/html), status 200"},
+		{Result{Crash: "trap"}, "no answer: trap"},
+	} {
+		if got := fmt.Sprintf("%+v", tc.r); got != tc.want {
+			t.Errorf("got %s, want %s", got, tc.want)
+		}
+	}
+}
+
+// A program that registers its connector in main, which nothing calls, is told so.
+func TestRun_Nobody(t *testing.T) {
+	before := abi.Registered()
+	t.Cleanup(func() { abi.Register(before) })
+	abi.Register(nil)
+	for name, enter := range map[string]func(h *host, g abi.Guest){
+		"describe": func(h *host, g abi.Guest) { g.Describe(h) },
+		"execute":  func(h *host, g abi.Guest) { g.Execute(h, 0) },
+		"warm":     func(h *host, g abi.Guest) { g.Warm(h) },
+	} {
+		h := &host{t: t}
+		crash := h.enter(func(g abi.Guest) { enter(h, g) })
+		if crash != "trap" || len(h.logs) != 1 || !strings.Contains(h.logs[0].Text, "call Register in an init function") {
+			t.Errorf("%s: got %s, %v", name, crash, h.logs)
+		}
 	}
 }
 
