@@ -52,7 +52,24 @@ type Call struct {
 	Describing bool
 	// Secrets is what the call does with secrets.
 	Secrets secret.Call
+	// Counters count the connector's failures; nil where nobody wants to know.
+	Counters *egress.Counters
 
 	masker *secret.Masker // of the response that comes, until MaskHTTP
 	log    log
+}
+
+// The capabilities whose failures are counted, as manifests name them.
+const (
+	capabilityHTTP   = "http"
+	capabilityTCP    = "tcp"
+	capabilitySecret = "secret"
+)
+
+// failed counts what the guest asked for in vain, and returns why.
+func (c *Call) failed(capability string, failure *egress.Error) *egress.Error {
+	if failure != nil && c.Counters != nil {
+		c.Counters.Fail(capability, failure)
+	}
+	return failure
 }

@@ -48,7 +48,7 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 	}
 	c.masker, r.Keeper = nil, &c.Secrets
 	if failure := c.Secrets.Put(r); failure != nil {
-		return nil, failure, nil
+		return nil, c.failed(capabilityHTTP, failure), nil
 	}
 	response, failure := c.HTTP.Do(ctx, r)
 	if failure == nil {
@@ -59,7 +59,7 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 		return nil, nil, err
 	}
 	c.masker = c.Secrets.MessageMasker()
-	return nil, failure, nil
+	return nil, c.failed(capabilityHTTP, failure), nil
 }
 
 // MaskHTTP takes out of what SendHTTP returned what the guest must not see of secrets. It computes, and calls look as

@@ -37,7 +37,7 @@ func (c *Call) Signer(name, algorithm, data []byte) (*secret.Signer, *egress.Err
 		return nil, nil, TooLarge
 	}
 	signer, failure := c.Secrets.Signer(string(name), string(algorithm))
-	return signer, failure, OK
+	return signer, c.failed(capabilitySecret, failure), OK
 }
 
 // SecretValue returns a secret in the clear, or why there is none.
@@ -49,5 +49,5 @@ func (c *Call) SecretValue(name []byte) (string, *egress.Error, Errno) {
 		return "", nil, Invalid
 	}
 	value, failure := c.Secrets.Value(string(name))
-	return value, failure, OK
+	return value, c.failed(capabilitySecret, failure), OK
 }

@@ -68,15 +68,15 @@ func (c *Call) ParseTCP(head []byte) (*egress.DialRequest, Errno) {
 // it has ended. Whoever gets a connection closes it, by the end of the call at the latest.
 func (c *Call) OpenTCP(ctx context.Context, r *egress.DialRequest, open int) (*egress.Conn, *egress.Error, error) {
 	if open >= MaxConnections {
-		return nil, &egress.Error{Code: egress.CodeOverloaded,
-			Message: fmt.Sprintf("the call has %d connections open, and may have no more: close some", open)}, nil
+		return nil, c.failed(capabilityTCP, &egress.Error{Code: egress.CodeOverloaded,
+			Message: fmt.Sprintf("the call has %d connections open, and may have no more: close some", open)}), nil
 	}
 	r.Timeout = withinCall(ctx, r.Timeout)
 	conn, failure := c.TCP.Dial(ctx, r)
 	if failure != nil && ctx.Err() != nil {
 		return nil, nil, ctx.Err()
 	}
-	return conn, failure, nil
+	return conn, c.failed(capabilityTCP, failure), nil
 }
 
 // ReadTCP reads into p, which is not kept, and returns how many bytes, 0 at the end. A negative timeout is the call's own.
@@ -114,7 +114,7 @@ func (c *Call) StartTLS(ctx context.Context, conn *egress.Conn, name []byte) (*e
 	case ctx.Err() != nil:
 		return nil, OK, ctx.Err()
 	}
-	return failure, Closed, nil
+	return c.failed(capabilityTCP, failure), Closed, nil
 }
 
 // TCPHead is what a guest is told of a connection, or of why there is none.

@@ -40,6 +40,7 @@ type connector struct {
 	cache       *cache.Cache // nil: none
 	secrets     *secret.Access
 	limits      Limits
+	counters    *egress.Counters // those of its name, whichever the version and the grant
 
 	// refs counts the snapshot that serves the connector and the calls that run in it. The last one closes it.
 	refs atomic.Int64
@@ -65,7 +66,10 @@ func (c *Command) Limits() Limits { return c.connector.limits }
 
 // newConnector returns a connector that is not in service yet, with one reference.
 func (r *Runtime) newConnector(e catalog.Entry, v catalog.Version) *connector {
-	c := &connector{name: e.Name, entry: e, version: v}
+	c := &connector{name: e.Name, entry: e, version: v, counters: new(egress.Counters)}
+	if before := r.current.Load().connectors[e.Name]; before != nil {
+		c.counters = before.counters
+	}
 	c.grant, c.source = r.grantOf(e)
 	c.limits = r.limitsOf(c.grant)
 	c.refs.Store(1)
@@ -145,6 +149,7 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	}
 	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, r.sockets
 	config.Version, config.ResponseLimit, config.Fault = r.config.Version, c.limits.Response, r.config.Fault
+	config.Counters = c.counters
 	client := egress.NewClient(config)
 	c.clients = append(c.clients, client)
 	c.auth, err = r.authentication(c, client, config)

@@ -141,7 +141,7 @@ func (r *Runtime) authentication(c *connector, next *egress.Client, config egres
 
 // hostCall is the host's side of a call of the connector: what it is granted, and nothing that has gathered yet.
 func (c *connector) hostCall() *hostfuncs.Call {
-	host := &hostfuncs.Call{HTTP: c.http, TCP: c.tcp, Cache: c.cache, Secrets: secret.Call{Access: c.secrets}}
+	host := &hostfuncs.Call{HTTP: c.http, TCP: c.tcp, Cache: c.cache, Secrets: secret.Call{Access: c.secrets}, Counters: c.counters}
 	if c.auth != nil {
 		host.HTTP = c.auth.For(host.Secrets.Use)
 	}

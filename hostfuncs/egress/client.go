@@ -60,6 +60,8 @@ type Config struct {
 	Retry Retry
 	// Fault bounds what one destination can do to the others. Default: what package fault has.
 	Fault fault.Config
+	// Counters count what becomes of requests. Default: nobody sees them.
+	Counters *Counters
 	// OnDenied, where set, is called for every request that is refused, before Do returns. It must not block.
 	OnDenied func(Denial)
 	// Observe, where set, is told what a stricter policy than Policy would have refused.
@@ -125,6 +127,10 @@ func NewClient(config Config) *Client {
 	setDefault(&config.ConnectTimeout, DefaultConnectTimeout)
 	setDefault(&config.TLSTimeout, DefaultTLSTimeout)
 	setDefault(&config.IdleTimeout, DefaultIdleTimeout)
+	if config.Counters == nil {
+		config.Counters = new(Counters)
+	}
+	config.Fault.OnOpen = func() { config.Counters.CircuitsOpened.Add(1) }
 	c := &Client{
 		config:       config,
 		userAgent:    []string{"sluice/" + config.Version},
@@ -150,6 +156,9 @@ func (c *Client) Close() {
 	}
 	c.closeIdle()
 }
+
+// OpenCircuits is how many services are not sent requests at present, because most of the last ones failed.
+func (c *Client) OpenCircuits() int { return c.destinations.Open() }
 
 func (c *Client) closeIdle() {
 	c.mu.RLock()

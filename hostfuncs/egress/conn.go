@@ -20,6 +20,7 @@ type Conn struct {
 	host   string   // whose connection it is, and the name of TLS
 	roots  *x509.CertPool
 
+	counters   *Counters // among whose open connections it is; nil for none
 	tlsTimeout time.Duration
 	broken     bool // nothing more can come of it
 }
@@ -180,6 +181,10 @@ func (c *Conn) Close(ctx context.Context) {
 // Abort ends the connection at once. It may be called more than once.
 func (c *Conn) Abort() {
 	c.broken = true
+	if c.counters != nil {
+		c.counters.ConnectionsOpen.Add(-1)
+		c.counters = nil
+	}
 	_ = c.raw.Close()
 }
 

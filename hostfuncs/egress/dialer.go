@@ -21,6 +21,8 @@ type DialerConfig struct {
 	TLSTimeout time.Duration
 	// Resolver looks names up. Default: Go's.
 	Resolver *net.Resolver
+	// Counters count connections. Default: nobody sees them.
+	Counters *Counters
 	// OnDenied, where set, is called for every connection that is refused, before Dial returns. It must not block.
 	OnDenied func(Denial)
 	// Observe, where set, is told what a stricter policy than Policy would have refused.
@@ -35,6 +37,9 @@ type Dialer struct{ config DialerConfig }
 func NewDialer(config DialerConfig) *Dialer {
 	setDefault(&config.ConnectTimeout, DefaultConnectTimeout)
 	setDefault(&config.TLSTimeout, DefaultTLSTimeout)
+	if config.Counters == nil {
+		config.Counters = new(Counters)
+	}
 	return &Dialer{config}
 }
 
@@ -95,6 +100,9 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 			return nil, failure
 		}
 	}
+	d.config.Counters.Connections.Add(1)
+	d.config.Counters.ConnectionsOpen.Add(1)
+	c.counters = d.config.Counters
 	return c, nil
 }
 

@@ -87,6 +87,7 @@ func (e *exchange) try(ctx context.Context, body []byte) (*Response, *Error) {
 		if nextFailure != nil && nextFailure.Code == CodeCircuitOpen {
 			break // it opened meanwhile, and what it opened for is known better here
 		}
+		e.client.config.Counters.Retries.Add(1)
 		response, failure = nextResponse, nextFailure
 		if !retry.wants(response, failure) {
 			break

@@ -60,7 +60,7 @@ func TestLoad_Defaults(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}
 	want.Fault.Destinations = fault.Default().Destinations // which is no setting
-	if want.Fault != fault.Default() {
+	if !reflect.DeepEqual(want.Fault, fault.Default()) {
 		t.Errorf("the settings' defaults are %+v, those of package fault %+v", want.Fault, fault.Default())
 	}
 }

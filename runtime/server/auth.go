@@ -27,6 +27,7 @@ func (s *Server) admitted(ctx *fasthttp.RequestCtx, r rule) bool {
 		if s.config.APIKey == "" || sameKey(ctx.Request.Header.Peek(headerSpiffKey), s.apiKey) {
 			return true
 		}
+		s.metrics.refused.WithLabelValues(refusedAPIKey).Inc()
 		ctx.SetStatusCode(fasthttp.StatusUnauthorized)
 		ctx.SetContentType(contentJSON)
 		ctx.SetBodyString(`{"error":"Unauthorized"}`)
@@ -49,12 +50,14 @@ func (s *Server) operatorAdmitted(ctx *fasthttp.RequestCtx) bool {
 		if ok && sameKey(token, s.adminKey) {
 			return true
 		}
+		s.metrics.refused.WithLabelValues(refusedAdminKey).Inc()
 		s.auditEntry(ctx, "unauthorized")
 		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
 		s.refuse(ctx, fasthttp.StatusUnauthorized, "unauthorized", "Management needs the admin key: send it as Authorization: Bearer, or give it to sluice as --key or SLUICE_ADMIN_KEY.")
 		return false
 	}
 	if why := s.notThisMachine(ctx); why != "" {
+		s.metrics.refused.WithLabelValues(refusedElsewhere).Inc()
 		s.auditEntry(ctx, "operator_only")
 		s.refuse(ctx, fasthttp.StatusForbidden, "operator_only", "No admin key is configured, so management works from this machine only: "+why+" Set SLUICE_ADMIN_KEY to manage from elsewhere.")
 		return false

@@ -16,8 +16,17 @@ type metrics struct {
 	registry *prometheus.Registry
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
 	page     fasthttp.RequestHandler
 }
+
+// Why requests are refused before anything is done for them.
+const (
+	refusedAPIKey    = "api_key"       // the key of /v1 is wrong or missing
+	refusedAdminKey  = "admin_key"     // that of management is
+	refusedElsewhere = "operator_only" // without a key, management is for programs of this machine
+	refusedOrigin    = "origin"        // a page of a foreign origin sent it
+)
 
 // newMetrics takes the number of bytes of request bodies in memory.
 func newMetrics(bodies func() float64) *metrics {
@@ -32,8 +41,15 @@ func newMetrics(bodies func() float64) *metrics {
 			Help:    "Duration of calls from the request's headers to its answer.",
 			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 40},
 		}, []string{"connector", "command"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_requests_refused_total",
+			Help: "Requests that were refused for who sent them: api_key, admin_key (wrong or missing), operator_only (management from elsewhere, without a key), origin (a foreign page).",
+		}, []string{"reason"}),
 	}
-	m.registry.MustRegister(m.calls, m.seconds,
+	for _, reason := range []string{refusedAPIKey, refusedAdminKey, refusedElsewhere, refusedOrigin} {
+		m.refused.WithLabelValues(reason) // at 0, so that a first refusal is a rise
+	}
+	m.registry.MustRegister(m.calls, m.seconds, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_request_bodies_bytes",
 			Help: "Memory set aside for request bodies; at body.budget requests are answered with 503.",

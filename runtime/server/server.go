@@ -92,7 +92,7 @@ func New(c Config) *Server {
 	}
 	s.metrics = newMetrics(func() float64 { return float64(s.bodies.used.Load()) })
 	if c.Runtime != nil {
-		s.metrics.registry.MustRegister(sandboxMetrics{c.Runtime.Sandboxes})
+		s.metrics.registry.MustRegister(sandboxMetrics{c.Runtime.Sandboxes}, egressMetrics{c.Runtime.Egress})
 	}
 	if s.executor == nil {
 		s.executor = c.Runtime
@@ -167,6 +167,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	if ctx.IsPost() && !s.originAllowed(ctx) {
+		s.metrics.refused.WithLabelValues(refusedOrigin).Inc()
 		if ruleOf(path) == operator {
 			s.auditEntry(ctx, string(envelope.OriginNotAllowed))
 		}

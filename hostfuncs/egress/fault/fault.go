@@ -38,6 +38,8 @@ type Config struct {
 	RetryBurst, RetryPercent int
 	// Destinations bounds how many are remembered.
 	Destinations int
+	// OnOpen, where set, is called when a circuit opens that was closed. It must not block.
+	OnOpen func()
 }
 
 // Default is what a [Config] stands for that says nothing.
@@ -91,6 +93,19 @@ func (s *Set) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.destinations)
+}
+
+// Open is how many destinations are remembered whose circuit is open, or tried again.
+func (s *Set) Open() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n := 0
+	for _, d := range s.destinations {
+		if !d.circuit.IsClosed() {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Set) add(k Key) *Destination {
@@ -155,6 +170,11 @@ func newDestination(c Config) *Destination {
 		WithSuccessThreshold(probes).
 		WithDelay(c.Open).
 		WithJitterFactor(jitter).
+		OnOpen(func(e circuitbreaker.StateChangedEvent) {
+			if c.OnOpen != nil && e.OldState == circuitbreaker.ClosedState { // and not after a probe that failed
+				c.OnOpen()
+			}
+		}).
 		Build()
 	d.budget.init(c)
 	return d

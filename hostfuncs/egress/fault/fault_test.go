@@ -116,7 +116,9 @@ func TestDestination_HalfOpen(t *testing.T) {
 	}{
 		{"both succeed", Success, true}, {"one fails", Failure, false}, {"one is given up", Nothing, false},
 	} {
-		d := NewSet(Config{Open: open}).Get(Key{})
+		opened := 0
+		s := NewSet(Config{Open: open, OnOpen: func() { opened++ }})
+		d := s.Get(Key{})
 		late := enter(t, d)
 		fail(t, d, standard.Failures)
 		expectOpen(t, d)
@@ -126,6 +128,9 @@ func TestDestination_HalfOpen(t *testing.T) {
 		late.Leave(Failure, "late") // began before the circuit opened: no probe
 		first.Leave(Success, "")
 		second.Leave(tt.second, "timeout")
+		if n := s.Open(); (n == 0) != tt.closes || opened != 1 { // a probe that fails opens it no other time
+			t.Errorf("%s: %d are open, %d were opened", tt.name, n, opened)
+		}
 		if _, err := d.Enter(); (err == nil) != tt.closes {
 			t.Errorf("%s: %v", tt.name, err)
 		}

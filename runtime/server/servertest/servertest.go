@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/hostfuncs/egress/fault"
 	"sluice/hostfuncs/secret"
 	"sluice/internal/guests"
 	"sluice/runtime"
@@ -69,6 +70,11 @@ func CORS(origins ...string) Option {
 // Limits changes the limits of all calls, which are [runtime.DefaultLimits] before.
 func Limits(change func(*runtime.Limits)) Option {
 	return func(s *setup) { change(&s.runtime.Limits) }
+}
+
+// Fault bounds what services that fail can do to their connectors.
+func Fault(c fault.Config) Option {
+	return func(s *setup) { s.runtime.Fault = c }
 }
 
 // Bodies bounds a request's body, and all bodies together, in bytes. Default 8 MiB and 64 MiB.
