@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -80,53 +79,4 @@ func TestRuntime_Drain(t *testing.T) {
 		}
 	}
 	h.wantFailure("misbehave/Sleep", `{"ms":1}`, envelope.ShuttingDown)
-}
-
-// The server's connections and those of guests share one budget.
-func TestRuntime_CountSockets(t *testing.T) {
-	h := start(t, open(t, t.TempDir()), func(c *Config) { c.MaxSockets = 2 })
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln := h.CountSockets(inner)
-	accepted := make(chan net.Conn, 8)
-	ended := make(chan error, 1)
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				ended <- err
-				return
-			}
-			accepted <- c
-		}
-	}()
-	dial := func() net.Conn {
-		c, err := net.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		return c
-	}
-	closedByPeer := func(c net.Conn) {
-		t.Helper()
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
-		if _, err := c.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
-			t.Errorf("got %v", err)
-		}
-	}
-	dial()
-	dial()
-	first, second := <-accepted, <-accepted
-	closedByPeer(dial())
-	_ = first.Close()
-	_ = first.Close() // twice gives back once
-	dial()
-	third := <-accepted
-	closedByPeer(dial())
-	_, _ = second.Close(), third.Close()
-	_ = ln.Close()
-	<-ended
 }
