@@ -12,7 +12,7 @@ func (c *Call) SecretReference(name []byte, dst []byte) (int, Errno) {
 	if c.Describing {
 		return 0, NotAvailable
 	}
-	if len(dst) < secret.ReferenceLength {
+	if len(dst) < secret.ReferenceLength || len(name) > secret.MaxName {
 		return 0, Invalid
 	}
 	reference, err := c.Secrets.Reference(string(name))
@@ -45,7 +45,7 @@ func (c *Call) SecretValue(name []byte) (string, *egress.Error, Errno) {
 	if c.Describing {
 		return "", nil, NotAvailable
 	}
-	if !secret.ValidName(string(name)) {
+	if len(name) > secret.MaxName || !secret.ValidName(string(name)) {
 		return "", nil, Invalid
 	}
 	value, failure := c.Secrets.Value(string(name))

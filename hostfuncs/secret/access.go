@@ -128,5 +128,8 @@ func denied(format string, args ...any) *egress.Error {
 	return &egress.Error{Code: egress.CodeSecretDenied, Message: fmt.Sprintf(format, args...)}
 }
 
+// MaxName bounds the name of a secret, in bytes.
+const MaxName = manifest.MaxNameBytes
+
 // ValidName reports whether a text can be the name of a secret.
 func ValidName(name string) bool { return manifest.ValidName(name) }

@@ -92,7 +92,7 @@ var nativeFunctions = map[string]api.GoModuleFunc{
 		if !ok {
 			return int32(hostfuncs.BadRange)
 		}
-		sandbox.Spend(ctx, len(line))
+		sandbox.Spend(ctx, min(len(line), hostfuncs.MaxLogLine))
 		return int32(c.Host.Log(hostfuncs.Level(uint32(stack[0])), line))
 	}),
 	"random": withErrno(func(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
@@ -262,6 +262,7 @@ func (c *Call) write(ctx context.Context, p []byte) int32 {
 		if !c.charge(size - cap(c.body)) {
 			return int32(hostfuncs.TooLarge)
 		}
+		spendCopy(ctx, size) // what is new is cleared
 		grown := make([]byte, at, size)
 		copyInPieces(ctx, grown, c.body)
 		c.body = grown
@@ -334,7 +335,7 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	if at >= maxResponses || c.held >= maxHeldBytes {
 		return int32(hostfuncs.TooLarge)
 	}
-	sandbox.Spend(ctx, parsedPerByte*len(head))
+	sandbox.Spend(ctx, parsedPerByte*min(len(head), hostfuncs.MaxRequestHead))
 	request, errno := c.Host.ParseHTTP(head)
 	if errno != hostfuncs.OK {
 		return int32(errno)

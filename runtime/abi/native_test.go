@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs"
+	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
 	"sluice/runtime/sandbox"
 	"sluice/runtime/sandbox/memory"
@@ -381,4 +382,42 @@ func TestNative_HTTPSend_Handles(t *testing.T) {
 	g.want(tooLarge, "http_send", ptr, n, 0, 0)
 	g.want(0, "close", 5)
 	g.want(6, "http_send", ptr, n, 0, 0)
+}
+
+// What is too long is refused before it is copied, and costs no more than what is short.
+func TestHostCalls_TooLong(t *testing.T) {
+	const length = memoryEnd - 4096
+	for name, tc := range map[string]struct {
+		args func(n uint64) []uint64
+		want int32
+	}{
+		"secret":       {func(n uint64) []uint64 { return []uint64{4096, n, 0, 48} }, invalid},
+		"secret_value": {func(n uint64) []uint64 { return []uint64{4096, n} }, invalid},
+		"http_header":  {func(n uint64) []uint64 { return []uint64{2, 4096, n, 0, 8} }, invalid},
+		"cache_get":    {func(n uint64) []uint64 { return []uint64{4096, n} }, invalid},
+		"cache_put":    {func(n uint64) []uint64 { return []uint64{4096, n, 0, 8, 1000} }, invalid},
+		"cache_delete": {func(n uint64) []uint64 { return []uint64{4096, n} }, invalid},
+		"log":          {func(n uint64) []uint64 { return []uint64{1, 4096, n} }, tooLarge},
+		"tcp_open":     {func(n uint64) []uint64 { return []uint64{4096, n} }, tooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := responding(egress.Response{Status: 200, Headers: [][2]string{{"a", "b"}}})
+			c.Host.Cache, c.Host.TCP = cache.New(1<<20), hostfuncs.DeniedTCP("")
+			g := newGuest(t, c)
+			g.send()
+			ptr, n := g.put(4096, strings.Repeat("x", length))
+			if _, err := g.try(context.Background(), "poke", ptr+n-8, 0); err != nil {
+				t.Fatal(err)
+			}
+			before := g.in.Fuel()
+			g.want(tc.want, name, tc.args(length)...)
+			if spent := g.in.Fuel() - before; spent > parsedPerByte*hostfuncs.MaxTCPHead+10*hostCall {
+				t.Errorf("it took %d units", spent)
+			}
+			args := tc.args(length)
+			if n := testing.AllocsPerRun(100, func() { _, _ = g.try(context.Background(), name, args...) }); n > 1 { // the arguments
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
 }

@@ -129,6 +129,9 @@ func nativeHTTPStatus(_ context.Context, c *Call, _ api.Memory, stack []uint64) 
 	return int32(r.of.Status)
 }
 
+// maxHeaderName bounds the name of a header that is asked for, in bytes: as long as one of a request may be.
+const maxHeaderName = 256
+
 // nativeHTTPHeader copies the first value of a header and returns how long it is.
 func nativeHTTPHeader(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
 	r, errno := c.headOf(handle(stack[0]))
@@ -137,10 +140,12 @@ func nativeHTTPHeader(ctx context.Context, c *Call, mem api.Memory, stack []uint
 	}
 	name, ok := mem.Read(uint32(stack[1]), uint32(stack[2]))
 	dst, ok2 := mem.Read(uint32(stack[3]), uint32(stack[4]))
-	if !ok || !ok2 {
+	switch {
+	case !ok || !ok2:
 		return int32(hostfuncs.BadRange)
-	}
-	if r.of == nil {
+	case len(name) > maxHeaderName:
+		return int32(hostfuncs.Invalid)
+	case r.of == nil:
 		return int32(hostfuncs.Absent)
 	}
 	sandbox.Spend(ctx, perHeader*len(r.of.Headers)+len(name))

@@ -135,6 +135,7 @@ func wasiWrite(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uin
 	if !ok {
 		return wasiFault
 	}
+	sandbox.Spend(ctx, len(list))
 	var n uint32
 	for ; len(list) > 0; list = list[8:] {
 		p, ok := mem.Read(le32(list), le32(list[4:]))

@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"sluice/runtime/sandbox"
+
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -35,6 +37,7 @@ func wasiPoll(ctx context.Context, c *Call, mem api.Memory, stack []uint64) uint
 	if !ok {
 		return wasiFault
 	}
+	sandbox.Spend(ctx, len(subs))
 	// The guest may have the events overlap the subscriptions.
 	subs = append([]byte(nil), subs...)
 	events, ok := mem.Read(out, count*eventSize)

@@ -26,8 +26,12 @@ func floods() []Module {
 	headers := `{"method":"GET","url":"http://x/","headers":[` + strings.Repeat(`["",""],`, 40_000) + `["",""]]}`
 	heads := guest{Module: w.Module{Pages: full, Data: []w.Data{{At: free, Text: headers}}},
 		harm: w.Loop(w.I32(free), w.I32(len(headers)), w.I32(0), w.I32(0), w.Call(hostHTTPSend), w.Drop, w.Br(0))}
+	// Names are copied by the host, unless they can't be any.
+	names := w.Code(w.I32(0), w.I32(fullBytes), w.I32(0), w.I32(48), w.Call(hostSecret), w.Drop,
+		w.I32(0), w.I32(fullBytes), w.Call(hostSecretValue), w.Drop, w.I32(0), w.I32(fullBytes), w.Call(hostCacheGet), w.Drop)
 	return []Module{
 		heads.burning("flood-of-headers"),
+		guest{Module: large, harm: w.Loop(names, w.Br(0))}.burning("flood-of-long-names"),
 		guest{Module: w.Module{Data: []w.Data{{At: free, Text: strings.Repeat("spam", 16)}}}, harm: w.Loop(log, w.Br(0))}.burning("flood-of-log-lines"),
 		guest{Module: w.Module{Data: []w.Data{{At: free, Text: strings.Repeat("spam", 16)}}}, harm: w.Repeat(10_000, log)}.module("flood-of-10000-log-lines", OK),
 		guest{Module: large, harm: w.Code(w.I32(1), w.I32(0), w.I32(fullBytes), w.Call(hostLog), w.I32(0), w.I32GeS, w.If(w.Unreachable))}.module("log-line-of-64-mib", OK),

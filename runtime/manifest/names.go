@@ -2,13 +2,13 @@ package manifest
 
 import "strings"
 
-// maxNameBytes bounds the names of connectors and commands and the ids of parameters.
-const maxNameBytes = 64
+// MaxNameBytes bounds the names of connectors, secrets and commands and the ids of parameters.
+const MaxNameBytes = 64
 
 // ValidName reports whether s can be a connector's name: ^[a-z0-9][a-z0-9._-]{0,63}$. Such a name holds no path
 // separator and does not begin with a dot.
 func ValidName(s string) bool {
-	if s == "" || len(s) > maxNameBytes || !isLower(s[0]) && !isDigit(s[0]) {
+	if s == "" || len(s) > MaxNameBytes || !isLower(s[0]) && !isDigit(s[0]) {
 		return false
 	}
 	for i := 1; i < len(s); i++ {
@@ -21,7 +21,7 @@ func ValidName(s string) bool {
 
 // validIdentifier reports whether s can be a command's name or a parameter's id: ^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$.
 func validIdentifier(s string) bool {
-	if s == "" || len(s) > maxNameBytes || !isAlphanumeric(s[0]) {
+	if s == "" || len(s) > MaxNameBytes || !isAlphanumeric(s[0]) {
 		return false
 	}
 	for i := 1; i < len(s); i++ {
