@@ -101,9 +101,6 @@ func nativeTCPOpen(ctx context.Context, c *Call, mem api.Memory, stack []uint64)
 	if !c.charge(perConnection) {
 		return int32(hostfuncs.TooLarge)
 	}
-	if sandbox.Spend(ctx, opening); request.TLS {
-		sandbox.Spend(ctx, handshake)
-	}
 	if at == len(c.connections) {
 		c.connections = append(c.connections, connection{})
 	}
@@ -115,6 +112,9 @@ func nativeTCPOpen(ctx context.Context, c *Call, mem api.Memory, stack []uint64)
 		c.held += perConnection
 	}
 	done()
+	if sandbox.Charge(ctx, opening); request.TLS {
+		sandbox.Charge(ctx, handshake)
+	}
 	interruptible(err)
 	c.setHead(o, hostfuncs.TCPHead(failure))
 	return int32(handleConnections + handle(2*at))
@@ -136,7 +136,7 @@ func transferring(move func(h *hostfuncs.Call, ctx context.Context, conn *egress
 		n, err := move(c.Host, sandbox.ContextOf(ctx), o.conn, p, timeout(stack[3]))
 		done()
 		interruptible(err)
-		spendTransfer(ctx, n)
+		chargeTransfer(ctx, int(n))
 		return n
 	})
 }
@@ -153,10 +153,10 @@ func nativeTCPTLS(ctx context.Context, c *Call, mem api.Memory, stack []uint64) 
 	case len(name) > maxServerName:
 		return int32(hostfuncs.Invalid)
 	}
-	sandbox.Spend(ctx, handshake)
 	done := sandbox.Waiting(ctx)
 	failure, errno, err := c.Host.StartTLS(sandbox.ContextOf(ctx), o.conn, name)
 	done()
+	sandbox.Charge(ctx, handshake)
 	interruptible(err)
 	if failure != nil && o.head != nil {
 		c.setHead(o, hostfuncs.TCPHead(failure))
@@ -167,16 +167,16 @@ func nativeTCPTLS(ctx context.Context, c *Call, mem api.Memory, stack []uint64) 
 // maxServerName bounds the name that TLS is to be begun with, in bytes: more than a host's name can have.
 const maxServerName = 1 << 10
 
-// What connections cost, in units of fuel: opening one, a handshake of TLS, and a system call. A byte is one, as TLS
-// would have it.
+// What connections cost while the guest waits, in units of fuel: opening one, a handshake of TLS, and a system call. A byte
+// is one, as TLS would have it.
 const (
 	opening   = 50_000
 	handshake = 500_000
 	transfer  = 2_000
 )
 
-func spendTransfer(ctx context.Context, n int32) {
-	sandbox.Spend(ctx, transfer+max(int(n), 0))
+func chargeTransfer(ctx context.Context, n int) {
+	sandbox.Charge(ctx, transfer+max(n, 0))
 }
 
 // timeout is a guest's timeout in milliseconds; a negative one is none of its own.

@@ -34,8 +34,8 @@ const (
 	// shortestWait is how long a host function has to wait for that to count. Below it nothing has been waited for: it is
 	// the host that computes for the guest, which may call it for ever.
 	shortestWait = 100 * time.Microsecond
-	// longestSlice is the most of a slice's time that counts as computing. What is beyond was spent waiting: the
-	// operating system or Go's scheduler had given the processor to somebody else.
+	// longestSlice is the most of a slice's time that counts as computing, beside what host functions have said that they
+	// take. What is beyond was spent waiting: the operating system or Go's scheduler had given the processor to somebody else.
 	longestSlice = 5 * time.Millisecond
 )
 
@@ -50,6 +50,7 @@ type meter struct {
 	computed time.Duration
 	burst    time.Duration // computed of late: since the call began, less what the guest waited meanwhile
 	stretch  time.Duration // the longest of this slice without a look at the clock
+	said     time.Duration // what host functions take, as they have said, and the clock has not shown yet
 	slice    int32
 	spent    int64 // units of fuel, without the slice being used
 	deep     bool  // half of the stack was used
@@ -108,10 +109,11 @@ func (i *Instance) compute(ctx context.Context) error {
 // permitted returns nil once the guest may go on computing. The error is an Interrupted.
 func (i *Instance) permitted(ctx context.Context) error {
 	group, m := i.module.group, &i.meter
-	if group.MayGoOn(&m.holder, m.burst) {
+	ran := m.burst + m.said // what takes long needs a permit before it begins
+	if group.MayGoOn(&m.holder, ran) {
 		return nil // without the channel, which a context makes when it is asked
 	}
-	err := group.Checkpoint(&m.holder, m.burst, m.deadline, ctx.Done())
+	err := group.Checkpoint(&m.holder, ran, m.deadline, ctx.Done())
 	switch {
 	case errors.Is(err, permits.ErrDeadline):
 		return Interrupted{Cause: context.DeadlineExceeded}
@@ -134,10 +136,15 @@ func (i *Instance) leave() {
 // count adds the time since the guest last went on.
 func (m *meter) count(now time.Time) {
 	took := now.Sub(m.resumed)
-	m.computed += min(took, longestSlice)
-	m.burst += min(took, longestSlice)
+	m.add(min(took, longestSlice+m.said))
+	m.said = max(m.said-took, 0)
 	m.stretch = max(m.stretch, took)
 	m.resumed = now
+}
+
+func (m *meter) add(computed time.Duration) {
+	m.computed += computed
+	m.burst += computed
 }
 
 // wait stops counting while a host function waits, and lets others compute.
@@ -146,6 +153,7 @@ func (i *Instance) wait() (done func()) {
 		return func() {}
 	}
 	i.meter.count(time.Now())
+	i.meter.said = 0 // that is done
 	i.meter.holder.Release()
 	if i.resumption == nil {
 		i.resumption = i.resume
@@ -178,9 +186,16 @@ func (i *Instance) checkpoint() {
 	if int32(i.fuel.Get()) >= 0 {
 		return
 	}
+	i.nextSlice(0)
+}
+
+// nextSlice follows on a slice that is used up, where the host is about to compute for so long, or the guest. It unwinds the
+// guest by a panic where the call is to end.
+func (i *Instance) nextSlice(ahead time.Duration) {
 	m, ctx := &i.meter, i.entry.Context
 	now := time.Now()
 	m.count(now)
+	m.said = min(m.said, ahead) // what was said before is done
 	if !m.deadline.IsZero() && !now.Before(m.deadline) {
 		panic(Interrupted{Cause: context.DeadlineExceeded}) // where all processors compute, timers are late
 	}
@@ -200,17 +215,34 @@ func (i *Instance) checkpoint() {
 	m.resumed = time.Now()
 }
 
-// Spend takes fuel for what a host function does itself, in units: about a nanosecond each. Without it a guest could have
-// the host compute for it. It is a checkpoint where nothing is left. ctx is the host function's.
+// Spend takes fuel for what a host function is about to do itself, in units: about a nanosecond each. Without it a guest
+// could have the host compute for it. It is a checkpoint where nothing is left. However long that takes then, up to what was
+// said, it counts as computing. ctx is the host function's.
 func Spend(ctx context.Context, units int) {
 	i := ctx.(*entry).instance
 	if i.unmetered() {
 		return
 	}
+	i.meter.said += time.Duration(units)
+	i.take(units, time.Duration(units))
+}
+
+// Charge is Spend for what others have done for the guest while it waited: it counts as computing as it is said.
+func Charge(ctx context.Context, units int) {
+	i := ctx.(*entry).instance
+	if i.unmetered() {
+		return
+	}
+	i.meter.add(time.Duration(units))
+	i.take(units, 0)
+}
+
+// take takes fuel, and follows on a slice that is used up by it.
+func (i *Instance) take(units int, ahead time.Duration) {
 	left := int64(int32(i.fuel.Get())) - int64(units)
 	i.fuel.Set(uint64(uint32(int32(max(left, math.MinInt32)))))
 	if left < 0 {
-		i.checkpoint()
+		i.nextSlice(ahead)
 	}
 }
 

@@ -144,18 +144,85 @@ func TestMeter_Depth(t *testing.T) {
 }
 
 func TestMeter_Count(t *testing.T) {
-	began := time.Now()
-	m := meter{resumed: began}
-	for _, step := range []struct{ at, stretch, computed time.Duration }{
-		{0, 0, 0},
-		{3 * time.Millisecond, 3 * time.Millisecond, 3 * time.Millisecond},
-		{time.Hour, time.Hour - 3*time.Millisecond, 3*time.Millisecond + longestSlice}, // the machine slept
-		{time.Hour + time.Millisecond, time.Hour - 3*time.Millisecond, 4*time.Millisecond + longestSlice},
+	const ms = time.Millisecond
+	var now time.Time
+	m := meter{resumed: now}
+	for _, step := range []struct{ says, takes, stretch, computed, said time.Duration }{
+		{0, 0, 0, 0, 0},
+		{0, 3 * ms, 3 * ms, 3 * ms, 0},
+		{0, time.Hour, time.Hour, longestSlice, 0}, // the machine slept
+		{0, ms, time.Hour, ms, 0},
+		{50 * ms, 2 * ms, time.Hour, 2 * ms, 48 * ms},
+		{0, 45 * ms, time.Hour, 45 * ms, 3 * ms},
+		{0, time.Hour, time.Hour, longestSlice + 3*ms, 0},
+		{50 * ms, time.Hour, time.Hour, longestSlice + 50*ms, 0},
 	} {
-		if m.count(began.Add(step.at)); m.stretch != step.stretch || m.computed != step.computed || m.burst != step.computed {
-			t.Errorf("at %v: a stretch of %v, computed %v, a burst of %v", step.at, m.stretch, m.computed, m.burst)
+		before := m.computed
+		m.said += step.says
+		now = now.Add(step.takes)
+		if m.count(now); m.stretch != step.stretch || m.computed-before != step.computed || m.burst != m.computed || m.said != step.said {
+			t.Errorf("%+v: a stretch of %v, computed %v, a burst of %v, said %v", step, m.stretch, m.computed-before, m.burst, m.said)
 		}
 	}
+}
+
+// What the host computes for a guest counts in full, be it in one piece: as long as it took, where it said that it would, and
+// as much as is charged where others did it.
+func TestSpend_Long(t *testing.T) {
+	const said, limit = 50 * time.Millisecond, time.Second
+	for name, host := range map[string]func(ctx context.Context){
+		"spend": func(ctx context.Context) {
+			Spend(ctx, int(said))
+			m := &ctx.(*entry).instance.meter
+			m.resumed = m.resumed.Add(-said) // it takes as long as it said
+		},
+		"spend behind": func(ctx context.Context) {
+			m := &ctx.(*entry).instance.meter
+			m.resumed = m.resumed.Add(-said)
+			Spend(ctx, int(said))
+		},
+		"charge": func(ctx context.Context) {
+			Waiting(ctx)()
+			Charge(ctx, int(said))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			e := newEngine(t, Config{HostModules: []HostModule{{Name: "host", Functions: []HostFunction{{
+				Name: "work", Func: func(ctx context.Context, _ api.Module, _ []uint64) { calls++; host(ctx) },
+			}}}}})
+			m := wasmtest.Module{Imports: []wasmtest.Import{{Module: "host", Name: "work"}},
+				Functions: []wasmtest.Function{{Export: "run", Code: wasmtest.Loop(wasmtest.Call(0), wasmtest.Br(0))}}}
+			i, err := compiled(t, e, m.Bytes()).First(context.Background(), nil, Limits{Memory: PageSize, CPU: limit})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer i.Close()
+			if err := i.Call(context.Background(), nil, "run"); kindOf(t, err) != OutOfFuel {
+				t.Errorf("got %v", err)
+			}
+			if most := int(limit/said) + 2; calls > most {
+				t.Errorf("the guest had the host work %d times for %v, and may for %v in all", calls, said, limit)
+			}
+		})
+	}
+}
+
+// What will take long needs a permit before it begins.
+func TestSpend_Permit(t *testing.T) {
+	var e *Engine
+	e = newEngine(t, Config{HostModules: []HostModule{{Name: "host", Functions: []HostFunction{{
+		Name: "work", Func: func(ctx context.Context, _ api.Module, _ []uint64) {
+			Spend(ctx, int(permits.Allowance))
+			if free, all := freePermits(e); free != all-1 {
+				t.Errorf("before a work of %v, %d of %d permits are free", permits.Allowance, free, all)
+			}
+		},
+	}}}}})
+	m := wasmtest.Module{Imports: []wasmtest.Import{{Module: "host", Name: "work"}},
+		Functions: []wasmtest.Function{{Export: "run", Code: wasmtest.Call(0)}}}
+	must(t, first(t, compiled(t, e, m.Bytes()), PageSize), "run")
+	allPermitsAreBack(t, e)
 }
 
 // What a host function waits is not the guest's, and makes good for what it computed before.
@@ -351,12 +418,21 @@ func allPermitsAreBack(t testing.TB, e *Engine) {
 	if e.Waiting() != 0 {
 		t.Errorf("%d calls wait", e.Waiting())
 	}
+	if free, all := freePermits(e); free != all {
+		t.Errorf("%d of %d permits are free", free, all)
+	}
+}
+
+// freePermits is how many permits nobody holds, and how many there are.
+func freePermits(e *Engine) (free, all int) {
 	group := e.permits.NewGroup()
-	for range max(runtime.GOMAXPROCS(0)-1, 1) {
+	all = max(runtime.GOMAXPROCS(0)-1, 1)
+	for range all {
 		var h permits.Holder
-		if err := group.Checkpoint(&h, time.Hour, time.Now(), nil); err != nil {
-			t.Errorf("a permit is missing: %v", err)
+		if group.Checkpoint(&h, time.Hour, time.Now(), nil) == nil {
+			free++
 		}
 		defer h.Release()
 	}
+	return free, all
 }
