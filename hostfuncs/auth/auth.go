@@ -131,6 +131,9 @@ func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential
 		return c.config.Next.Do(ctx, r)
 	}
 	e := &c.config.Entries[at]
+	if name := e.Rule.Steered(r.Headers); name != "" {
+		return nil, refused(fmt.Sprintf("with the header %.64q the service could take the request past the rule by which it is authenticated: leave it out", name))
+	}
 	place := secret.Header
 	switch e.Kind {
 	case Query:

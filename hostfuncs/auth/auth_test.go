@@ -178,6 +178,25 @@ func TestClient_Do_Errors(t *testing.T) {
 	}
 }
 
+// A service could take a request for one of another path, that has the credential of this one.
+func TestClient_Do_Steered(t *testing.T) {
+	service := newService(t)
+	next := egressTo(t, service.URL)
+	for path, code := range map[string]egress.Code{"": "", "/tenant-a": egress.CodeAuthRefused} {
+		c := NewClient(Config{
+			Entries: []Entry{{Rule: rule(t, service.URL+path), Kind: Bearer, Secret: "key"}},
+			Secret:  secrets(t, nil, service.URL).ValueFor, Next: next, Tokens: next,
+		})
+		_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL + path + "/x", Headers: [][2]string{{"x-original-url", "/tenant-b"}}}, unmasked)
+		if code == "" && failure != nil || code != "" && (failure == nil || failure.Code != code || !strings.Contains(failure.Message, `"x-original-url"`)) {
+			t.Errorf("under %q: %v", path, failure)
+		}
+		if sent := len(service.seen()); (sent == 1) != (code == "") {
+			t.Errorf("under %q: %d requests were sent", path, sent)
+		}
+	}
+}
+
 func TestEntry_Check(t *testing.T) {
 	for want, e := range map[string]Entry{
 		"kind must be one of":                           {Secret: "s"},

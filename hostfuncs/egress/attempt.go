@@ -21,7 +21,7 @@ func (e *exchange) attempt(ctx context.Context) (*Response, *Error) {
 	if c.config.Observe != nil && e.confined {
 		policy = c.config.Observe.Enforced // a secret does not go where nobody has granted anything
 	}
-	allowance, err := policy.Match(&e.url, e.method)
+	allowance, err := policy.Permit(&e.url, e.method, e.header)
 	if err != nil {
 		return nil, c.denied(&e.url, err)
 	}

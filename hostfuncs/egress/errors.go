@@ -119,6 +119,10 @@ type Denial struct {
 	NotRequested bool
 	// Method is the method, where a granted rule would match but for its methods; Grant is that rule without them.
 	Method string
+	// UnclearPath: rules with a path are there for the origin, and servers could read the request's path as leaving them.
+	UnclearPath bool
+	// Header is the name of a header by which the service could take the request past a rule's path or methods.
+	Header string
 	// Class is the class of the refused address; [ClassNone] where the name was refused.
 	Class Class
 	// Addr is the refused address. It is for the operator: it is not part of the message, since what a name resolves
@@ -135,6 +139,12 @@ func (d *Denial) Error() string {
 		return fmt.Sprintf("the connector's manifest does not ask for %s: add %q to the hosts of its tcp capability", d.Host, d.Grant)
 	case d.Scheme == schemeTCP && d.Class == ClassNone:
 		return fmt.Sprintf("%s is not granted: add the rule %q to the tcp of the connector's grant", d.Host, d.Grant)
+	case d.Header != "":
+		return fmt.Sprintf("with the header %s the service at %s could take the request past the path or the methods of the rules: leave it out, or have %q granted, without path or methods, where the manifest asks for that",
+			d.Header, d.Host, d.Grant)
+	case d.UnclearPath:
+		return fmt.Sprintf("no rule with a path covers the request to %s, since servers could read its path as leaving it: write the path without dot segments and encoded separators, or have %q granted, without a path, where the manifest asks for that",
+			d.Host, d.Grant)
 	case d.NotRequested:
 		return fmt.Sprintf("the connector's manifest does not ask for %s: add %q to the hosts of its http capability", d.Host, d.Grant)
 	case d.Method != "":

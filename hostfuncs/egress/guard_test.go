@@ -308,6 +308,8 @@ func TestDenial_Error(t *testing.T) {
 	}{
 		{Denial{Host: "a.example", Grant: "https://a.example"}, `a.example is not granted: add the rule "https://a.example", with a path prefix or without, to the http of the connector's grant`},
 		{Denial{Host: "a.example", NotRequested: true, Grant: "https://a.example"}, `the connector's manifest does not ask for a.example: add "https://a.example" to the hosts of its http capability`},
+		{Denial{Host: "a.example", UnclearPath: true, Grant: "https://a.example"}, `no rule with a path covers the request to a.example, since servers could read its path as leaving it: write the path without dot segments and encoded separators, or have "https://a.example" granted, without a path, where the manifest asks for that`},
+		{Denial{Host: "a.example", Header: "X-Original-Url", Grant: "https://a.example"}, `with the header X-Original-Url the service at a.example could take the request past the path or the methods of the rules: leave it out, or have "https://a.example" granted, without path or methods, where the manifest asks for that`},
 		{Denial{Host: "a.example", Class: ClassPrivate}, `a.example stands for a private address: add "private", or the address or network, to the addresses of the connector's grant, or serve with --dev`},
 		{Denial{Host: "a.example", Class: ClassMetadata}, `a.example stands for a cloud metadata address: only an entry for that one address allows it`},
 		{Denial{Class: ClassLoopback}, `the address is a loopback address: add "loopback", or the address, to the addresses of the connector's grant, or serve with --dev`},

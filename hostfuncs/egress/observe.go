@@ -2,6 +2,7 @@ package egress
 
 import (
 	"net"
+	"net/http"
 	"net/http/httptrace"
 	"net/netip"
 )
@@ -54,9 +55,9 @@ type observing struct {
 }
 
 // begin looks at a request that is about to be sent.
-func (o *Observe) begin(u *URL, method string) *observing {
+func (o *Observe) begin(u *URL, method string, header http.Header) *observing {
 	w := &observing{observe: o, url: u, method: method}
-	if w.allowance, w.rule = o.Enforced.Match(u, method); w.rule != nil {
+	if w.allowance, w.rule = o.Enforced.Permit(u, method, header); w.rule != nil {
 		w.allowance = newAllowance(o.Addresses)
 	}
 	return w
@@ -111,7 +112,7 @@ func (e *exchange) observe(method string) {
 	if o == nil {
 		return
 	}
-	w := o.begin(&e.url, method)
+	w := o.begin(&e.url, method, e.header)
 	next := e.trace.GotConn
 	e.trace.GotConn = func(info httptrace.GotConnInfo) {
 		w.connected(e.client.config.Guard, info.Conn, e.client.config.Proxy.isSet())

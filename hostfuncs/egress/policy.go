@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ type Policy struct {
 	requested []Rule
 	digest    string
 	byMethod  bool // some rule has methods
+	byPath    bool // some rule has a path
 
 	mu         sync.RWMutex
 	origins    map[origin]*Allowance // decided by scheme, host and port alone; bounded by maxOrigins
@@ -79,9 +81,12 @@ func NewPolicy(granted []Entry, requested []Rule) (*Policy, error) {
 			p.sets = append(p.sets, addresses)
 		}
 		for _, r := range e.Rules {
-			p.byMethod = p.byMethod || r.methods != 0
+			p.byMethod, p.byPath = p.byMethod || r.methods != 0, p.byPath || r.path != ""
 			p.rules = append(p.rules, grantedRule{Rule: r, set: set})
 		}
+	}
+	for _, r := range requested {
+		p.byPath = p.byPath || r.path != ""
 	}
 	p.digest = p.makeDigest()
 	return p, nil
@@ -157,6 +162,7 @@ func (p *Policy) match(u *URL, method string, key origin) (*Allowance, error) {
 		return nil, &Denial{
 			Scheme: u.Scheme(), Host: u.host, Port: u.port,
 			NotRequested: sets != 0,
+			UnclearPath:  byPath && !plain,
 			Grant:        u.Origin(),
 		}
 	}
@@ -169,6 +175,28 @@ func (p *Policy) match(u *URL, method string, key origin) (*Allowance, error) {
 		}
 	}
 	return p.remember(key, sets, !byPath), nil
+}
+
+// Permit is Match for a request with these headers: where only rules with a path or methods allow it, none may be there by
+// which the service takes it for another path or method.
+func (p *Policy) Permit(u *URL, method string, header http.Header) (*Allowance, error) {
+	a, err := p.Match(u, method)
+	if err != nil || !p.byPath && !p.byMethod {
+		return a, err
+	}
+	for name := range header {
+		if steering(name) && p.narrow(u) {
+			return nil, &Denial{Scheme: u.Scheme(), Host: u.host, Port: u.port, Header: name, Grant: u.Origin()}
+		}
+	}
+	return a, nil
+}
+
+// narrow reports whether every rule for the origin that was granted, or every one that was requested, has a path or methods.
+func (p *Policy) narrow(u *URL) bool {
+	wide := func(r *Rule) bool { return r.path == "" && r.methods == 0 && r.matchesOrigin(u) }
+	return !slices.ContainsFunc(p.rules, func(r grantedRule) bool { return wide(&r.Rule) }) ||
+		!slices.ContainsFunc(p.requested, func(r Rule) bool { return wide(&r) })
 }
 
 // remember interns the allowance of the sets, and the decision about the origin where its path did not matter.

@@ -14,7 +14,7 @@ import (
 //     example.com; or "*", any host.
 //   - The port defaults to the scheme's; with host "*" every port is meant unless one is given.
 //   - The path prefix ends at a segment: /v1 covers /v1 and /v1/x, not /v10. A path that a server could read as leaving
-//     the prefix (dot segments, encoded dots, slashes or backslashes) is not covered.
+//     the prefix, once it has decoded it or cut parts of it off, is not covered.
 //
 // The zero Rule matches nothing.
 type Rule struct {
@@ -176,47 +176,4 @@ func (r *Rule) matchesPath(path string, plain bool) bool {
 		return false
 	}
 	return len(path) == len(r.path) || r.path[len(r.path)-1] == '/' || path[len(r.path)] == '/'
-}
-
-// plainPath reports whether every server reads the path's segments as they are written. It is false for dot segments
-// (with path parameters too, "..;x"), for backslashes, and for dots, slashes, backslashes and NUL that are
-// percent-encoded, however often.
-func plainPath(path string) bool {
-	start := 0
-	for i := 0; i <= len(path); i++ {
-		if i == len(path) || path[i] == '/' {
-			segment, _, _ := strings.Cut(path[start:i], ";")
-			if segment == "." || segment == ".." {
-				return false
-			}
-			start = i + 1
-			continue
-		}
-		switch c := path[i]; {
-		case c <= ' ' || c >= 0x7f || c == '\\':
-			return false
-		case c == '%' && hidesSeparator(path[i+1:]):
-			return false
-		}
-	}
-	return true
-}
-
-// hidesSeparator reports whether the text after a percent sign is broken, or decodes to a byte that moves between
-// segments, after any number of decodings.
-func hidesSeparator(s string) bool {
-	for strings.HasPrefix(s, "25") {
-		s = s[2:]
-		if len(s) < 2 || !isHex(s[0]) || !isHex(s[1]) {
-			return false // an encoded percent sign that begins no second encoding
-		}
-	}
-	if len(s) < 2 || !isHex(s[0]) || !isHex(s[1]) {
-		return true
-	}
-	switch strings.ToLower(s[:2]) {
-	case "2e", "2f", "5c", "00":
-		return true
-	}
-	return false
 }

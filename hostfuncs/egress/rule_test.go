@@ -109,13 +109,13 @@ func TestRule_Match(t *testing.T) {
 		{"https://bücher.example", []string{"https://xn--bcher-kva.example/", "https://BÜCHER.example/"}, []string{"https://bucher.example/"}},
 		{"https://h.example/api",
 			[]string{"https://h.example/api", "https://h.example/api/", "https://h.example/api/x", "https://h.example/api?x=/../",
-				"https://h.example/api/x%20y", "https://h.example/api/..x/...", "https://h.example/api/50%25", "https://h.example/api/%25x", "https://h.example/api//x", "https://h.example/api#/.."},
+				"https://h.example/api/x%20y", "https://h.example/api/50%25", "https://h.example/api/%25x", "https://h.example/api//x", "https://h.example/api#/.."},
 			[]string{"https://h.example/", "https://h.example/apix", "https://h.example/API", "https://h.example//api", "https://h.example/%61pi",
 				"https://h.example/api/../admin", "https://h.example/api/..", "https://h.example/api/.", "https://h.example/api/./x",
 				"https://h.example/api/%2e%2e/admin", "https://h.example/api/%2E./admin", "https://h.example/api/.%2e/admin",
 				"https://h.example/api/%252e%252e/admin", "https://h.example/api/%25252e/admin", "https://h.example/api%2fx", "https://h.example/api/%2F..", "https://h.example/api/x%5c..",
 				"https://h.example/api/..\\admin", "https://h.example/api\\..\\admin", "https://h.example/api/..;/admin", "https://h.example/api/..;x=1/admin", "https://h.example/api/.;/x",
-				"https://h.example/api/%", "https://h.example/api/%2", "https://h.example/api/%zz", "https://h.example/api/%00", "https://h.example/api/x%2ey"}},
+				"https://h.example/api/%", "https://h.example/api/%2", "https://h.example/api/%zz", "https://h.example/api/%00", "https://h.example/api/x%2ey", "https://h.example/api/..%3b/admin"}},
 		{"https://h.example/api/", []string{"https://h.example/api/", "https://h.example/api/x"}, []string{"https://h.example/api", "https://h.example/apix"}},
 	} {
 		r, err := ParseRule(tt.rule)
