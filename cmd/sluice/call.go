@@ -50,7 +50,7 @@ func newCall() *cobra.Command {
 		if *module != "" && cmd.Flags().Changed("server") {
 			return fmt.Errorf("--module and --server exclude each other: push the module first")
 		}
-		settings, err := flags.load(cmd)
+		settings, err := flags.load(cmd, config.LoadWithoutKey)
 		if err != nil {
 			return err
 		}

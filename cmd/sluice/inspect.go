@@ -129,7 +129,7 @@ func (r *report) look(m *module.Module, wasm []byte, grants map[string]runtime.G
 		return err
 	}
 	rc := runtimeConfig(settings, store, compiledCache(), newLogger("warn"))
-	rc.Bundled, rc.ShowGuests, rc.Grants = nil, true, grants
+	rc.Bundled, rc.ShowGuests, rc.Grants = nil, true, limitsOf(grants)
 	ctx := context.Background()
 	rt, err := runtime.New(ctx, rc)
 	if err != nil {
@@ -140,12 +140,22 @@ func (r *report) look(m *module.Module, wasm []byte, grants map[string]runtime.G
 	if err != nil {
 		return err
 	}
-	r.Manifest, r.GrantSource, r.Requested = c.Version.Manifest, c.GrantSource, c.Requested
+	r.Manifest, r.GrantSource = c.Version.Manifest, c.GrantSource
+	r.Requested = runtime.RequestedUnder(r.Manifest, grants[c.Name])
 	if r.Admission, err = admissionOf(rt, c.Name, m); err != nil || !verifies {
 		return err
 	}
 	r.Verification, err = verify(ctx, rc, wasm)
 	return err
+}
+
+// limitsOf are grants without what they let connectors reach: the secrets and files that they name are the server's.
+func limitsOf(grants map[string]runtime.Grant) map[string]runtime.Grant {
+	limits := make(map[string]runtime.Grant, len(grants))
+	for name, g := range grants {
+		limits[name] = runtime.Grant{Memory: g.Memory, Response: g.Response, Deadline: g.Deadline}
+	}
+	return limits
 }
 
 func (r *report) print(w io.Writer) {

@@ -70,6 +70,29 @@ func TestInspect_Verify(t *testing.T) {
 	}
 }
 
+// A configuration is looked at as it is: what only the server has, keys and files, is not asked for.
+func TestInspect_Config(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sluice.yaml")
+	for name, secrets := range map[string]string{"no key": "", "no key file": "  key_file: /does/not/exist\n"} {
+		if err := os.WriteFile(file, []byte(`
+secrets:
+`+secrets+`  api-token: {from: store, origins: [api.example.com]}
+grants:
+  weather: {http: ["https://api.example.com"], secrets: [api-token], ca: /does/not/exist.pem, memory: 128MiB, auth: [{rule: "https://api.example.com", kind: bearer, secret: api-token}]}
+  other: {tcp_ca: /does/not/exist.pem}
+`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := sluice(t, "inspect", asking(t, "weather", "1.0.0", "https://api.example.com", "https://b.example"), "--config", file)
+		r.want(t, exitOK, "by the configuration file", "    granted https://api.example.com", "    missing https://b.example", "at most 134217728")
+		if r.stderr != "" {
+			t.Errorf("%s: printed %s", name, r.stderr)
+		}
+		sluiceWith(t, []string{"SLUICE_SECRETS_KEY=none"}, "", "call", "example/Example", "--params", `{"message":"hi"}`).want(t, exitOK)
+	}
+}
+
 func TestInspect_Errors(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, b []byte) string {

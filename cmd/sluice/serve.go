@@ -34,7 +34,7 @@ func newServe() *cobra.Command {
 	}
 	flags := settingFlags(cmd, func(string) bool { return true })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := flags.load(cmd)
+		c, err := flags.load(cmd, config.Load)
 		if err != nil {
 			return err
 		}
@@ -62,14 +62,17 @@ func settingFlags(cmd *cobra.Command, wants func(key string) bool) flags {
 	return f
 }
 
-func (f flags) load(cmd *cobra.Command) (*config.Config, error) {
+// loader is [config.Load], or [config.LoadWithoutKey].
+type loader func(path string, getenv func(string) (string, bool), flags map[string]string) (*config.Config, error)
+
+func (f flags) load(cmd *cobra.Command, load loader) (*config.Config, error) {
 	given := make(map[string]string)
 	for _, s := range config.Settings() {
 		if flag := cmd.Flags().Lookup(s.Flag()); flag != nil && flag.Changed {
 			given[s.Key] = flag.Value.String()
 		}
 	}
-	c, err := config.Load(*f.file, os.LookupEnv, given)
+	c, err := load(*f.file, os.LookupEnv, given)
 	if err != nil {
 		return nil, &settingError{err}
 	}

@@ -185,6 +185,15 @@ var portVariables = []string{"PORT", "CONNECTOR_PROXY_PORT", "CONNECTOR_PROXY_AS
 // Load returns the settings of the file at path ("" for none), the environment and the flags, which are given by key.
 // The error names the setting by the name under which it was set.
 func Load(path string, getenv func(string) (string, bool), flags map[string]string) (*Config, error) {
+	c, err := LoadWithoutKey(path, getenv, flags)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.loadSecretsKey(getenv)
+}
+
+// LoadWithoutKey is [Load] for what opens no store of secrets: it neither reads nor needs the store's key.
+func LoadWithoutKey(path string, getenv func(string) (string, bool), flags map[string]string) (*Config, error) {
 	c := &Config{}
 	for _, s := range settings {
 		if s.Default != "" {
@@ -223,9 +232,6 @@ func Load(path string, getenv func(string) (string, bool), flags map[string]stri
 		}
 	}
 	if err := c.checkSecretGrants(); err != nil {
-		return nil, err
-	}
-	if err := c.loadSecretsKey(getenv); err != nil {
 		return nil, err
 	}
 	return c, c.fill()

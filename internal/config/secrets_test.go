@@ -60,6 +60,17 @@ grants:
 	}
 }
 
+func TestLoadWithoutKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sluice.yaml")
+	if err := os.WriteFile(file, []byte("secrets: {key_file: /does/not/exist, a: {from: store}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadWithoutKey(file, environment(map[string]string{"SLUICE_SECRETS_KEY": "short"}), nil)
+	if err != nil || c.SecretsKey != nil || c.Secrets["a"].From != secret.FromStore || c.SecretsKeyFile != "/does/not/exist" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
 func TestLoad_SecretErrors(t *testing.T) {
 	short := map[string]string{"SLUICE_SECRETS_KEY": "c2hvcnQ="}
 	for _, tc := range []struct {
