@@ -70,6 +70,10 @@ pub trait Host: Send + Sync {
     fn secret_value(&self, _name: &str) -> i32 {
         errno::NOT_AVAILABLE
     }
+    /// Returns the handle of a head that says whether `data` may be signed with a secret; the signature's is one higher.
+    fn hmac(&self, _secret: &str, _hash: &str, _data: &[u8]) -> i32 {
+        errno::NOT_AVAILABLE
+    }
     /// Opens a connection and returns the handle of a head that says what became of it; the connection's is one higher.
     /// Inside a module the functions of connections are called past this trait too.
     fn tcp_open(&self, _head: &[u8]) -> i32 {

@@ -61,6 +61,7 @@ pub use connector::{Command, Connector, Handler, Kind, Param};
 pub use error::{Error, Result};
 pub use http::{Headers, Method, Request, Response};
 pub use params::Params;
+pub use secret::Hash;
 pub use send_error::{Field, SendError, SendErrorKind};
 pub use serde_json;
 

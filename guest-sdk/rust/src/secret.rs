@@ -9,6 +9,25 @@ use crate::send_error::SendError;
 /// How many bytes a reference has.
 const REFERENCE_LENGTH: usize = 48;
 
+/// A hash function that [`Call::hmac`] works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// For OAuth 1.0a, and for webhooks of its time.
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+impl Hash {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Hash::Sha1 => "sha1",
+            Hash::Sha256 => "sha256",
+            Hash::Sha512 => "sha512",
+        }
+    }
+}
+
 impl Call<'_> {
     /// The text that stands for a secret in this call.
     ///
@@ -31,14 +50,31 @@ impl Call<'_> {
     /// # Errors
     /// `secret_denied` (403), `secret_unavailable` (503), or as [`secret`](Call::secret).
     pub fn secret_value(&self, name: &str) -> Result<String> {
+        let value = self.of_secret(check(secret::value(self.host(), name))? as u32)?;
+        String::from_utf8(value).map_err(|_| Error::from_host(errno::INVALID.into()))
+    }
+
+    /// The HMAC (RFC 2104) of `data` with a secret as its key: 20, 32 or 64 bytes.
+    ///
+    /// It is for services that want requests signed in a way of their own, and for checking what they have signed; the
+    /// connector does not get the secret. The operator has to grant that. Data that hold what [`secret`](Call::secret)
+    /// returned in this call are refused: the value comes into its place after they are signed.
+    ///
+    /// # Errors
+    /// `secret_denied` (403), `secret_unavailable` (503), `invalid` if no secret can have that name, `too_large` above
+    /// 16 MiB.
+    pub fn hmac(&self, secret: &str, hash: Hash, data: &[u8]) -> Result<Vec<u8>> {
+        self.of_secret(check(secret::hmac(self.host(), secret, hash.name(), data))? as u32)
+    }
+
+    /// What stands behind the second of a pair of handles, or the error behind the first.
+    fn of_secret(&self, head: u32) -> Result<Vec<u8>> {
         let host = self.host();
-        let head = check(secret::value(host, name))? as u32;
-        let outcome = match Failure::in_head(&read_text(host, head)?) {
+        let outcome = read_text(host, head).and_then(|text| match Failure::in_head(&text) {
             None => Err(SendError::unreadable().into()),
             Some(Some(failure)) => Err(SendError::from(failure).into()),
-            Some(None) => read_all(host, head + 1)
-                .and_then(|value| String::from_utf8(value).map_err(|_| Error::from_host(errno::INVALID.into()))),
-        };
+            Some(None) => read_all(host, head + 1),
+        });
         host.close(head);
         host.close(head + 1);
         outcome

@@ -30,6 +30,7 @@ use serde_json::{Value, json};
 
 use crate::abi::{CONTEXT, PARAMETERS};
 use crate::connector::Connector;
+use crate::secret::Hash;
 
 pub use http::{Reply, Sent};
 pub use kept::reference;
@@ -58,6 +59,7 @@ struct State {
     /// Whether the manifest asks for connections.
     may_connect: bool,
     secrets: BTreeMap<String, String>,
+    signers: BTreeMap<String, Box<kept::Signer>>,
     output_limit: usize,
     clock: u64,
     outcome: Outcome,
@@ -77,6 +79,7 @@ impl TestHost {
                 connections: BTreeMap::new(),
                 may_connect: false,
                 secrets: BTreeMap::new(),
+                signers: BTreeMap::new(),
                 output_limit: usize::MAX,
                 clock: BEGIN,
                 outcome: Outcome::default(),
@@ -105,6 +108,12 @@ impl TestHost {
     /// Grants a secret in the clear.
     pub fn clear_secret(self, name: &str, value: &str) -> Self {
         self.state().secrets.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Grants signing with a secret: `sign` is what the host does with it.
+    pub fn signing_secret(self, name: &str, sign: impl Fn(Hash, &[u8]) -> Vec<u8> + Send + 'static) -> Self {
+        self.state().signers.insert(name.to_owned(), Box::new(sign));
         self
     }
 

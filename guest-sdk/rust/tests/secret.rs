@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sluice::testing::{Reply, TestHost, reference};
-use sluice::{Answer, Call, Command, Connector, Request, Result};
+use sluice::{Answer, Call, Command, Connector, Hash, Request, Result};
 
 const MAILER: Connector = Connector::new("mailer", "1.0.0", "")
     .http("asks the service", &["https://api.example.com"])
@@ -11,6 +11,12 @@ const MAILER: Connector = Connector::new("mailer", "1.0.0", "")
         Command::new("Send", "", send),
         Command::new("Read", "", read),
         Command::new("Nameless", "", nameless),
+        Command::new("Sign", "", sign),
+        Command::new("SignReference", "", sign_reference),
+        Command::new("SignNameless", "", |call| call.hmac("", Hash::Sha256, b"").map(|_| Answer::text(""))),
+        Command::new("SignMuch", "", |call| {
+            call.hmac("api-token", Hash::Sha1, &vec![0; (16 << 20) + 1]).map(|_| Answer::text(""))
+        }),
     ]);
 
 fn send(call: &Call) -> Result<Answer> {
@@ -53,6 +59,39 @@ fn a_secret_is_read_where_that_is_granted() {
     assert_eq!(outcome.head["error"]["code"], "secret_denied");
     assert_eq!(outcome.head["http_status"], 403);
     assert_eq!(outcome.open_handles, 0);
+}
+
+fn sign(call: &Call) -> Result<Answer> {
+    let signature = call.hmac("api-token", Hash::Sha256, b"the body")?;
+    Ok(Answer::text(String::from_utf8(signature).expect("text")))
+}
+
+fn sign_reference(call: &Call) -> Result<Answer> {
+    let reference = call.secret("password")?;
+    call.hmac("api-token", Hash::Sha512, reference.as_bytes()).map(|_| Answer::text(""))
+}
+
+#[test]
+fn a_connector_signs_where_that_is_granted() {
+    let granted = || {
+        TestHost::new("{}").clear_secret("password", "hunter22").signing_secret("api-token", |hash, data| {
+            format!("{hash:?} of {}", String::from_utf8_lossy(data)).into_bytes()
+        })
+    };
+    let outcome = granted().run(&MAILER, "Sign");
+    assert_eq!(outcome.body, "Sha256 of the body");
+    assert_eq!(outcome.open_handles, 0);
+
+    for (host, command, code) in [
+        (TestHost::new("{}").clear_secret("api-token", "x"), "Sign", "secret_denied"),
+        (granted(), "SignReference", "secret_denied"),
+        (granted(), "SignNameless", "invalid"),
+        (granted(), "SignMuch", "too_large"),
+    ] {
+        let outcome = host.run(&MAILER, command);
+        assert_eq!(outcome.head["error"]["code"], code, "{command}");
+        assert_eq!(outcome.open_handles, 0);
+    }
 }
 
 #[test]

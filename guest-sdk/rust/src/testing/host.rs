@@ -119,6 +119,10 @@ impl Host for TestHost {
         self.state().secret_value(name)
     }
 
+    fn hmac(&self, secret: &str, hash: &str, data: &[u8]) -> i32 {
+        self.state().hmac(secret, hash, data)
+    }
+
     fn tcp_open(&self, head: &[u8]) -> i32 {
         self.state().tcp_open(head)
     }

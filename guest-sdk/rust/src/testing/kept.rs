@@ -6,6 +6,15 @@ use serde_json::json;
 
 use super::{State, failure};
 use crate::abi::errno;
+use crate::secret::Hash;
+
+/// What a test has the host sign with.
+pub(super) type Signer = dyn Fn(Hash, &[u8]) -> Vec<u8> + Send;
+
+/// How much the host signs at once, in bytes.
+const MAX_SIGNED: usize = 16 << 20;
+
+const REFERENCE_PREFIX: &str = "sluice-secret-v1";
 
 /// The text that stands for a secret in every call of a test. In [`Outcome::requests`](super::Outcome::requests) it stands
 /// where a service would get the value.
@@ -13,7 +22,7 @@ pub fn reference(name: &str) -> String {
     let digest = name
         .bytes()
         .fold(14_695_981_039_346_656_037_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(1_099_511_628_211));
-    format!("sluice-secret-v1{digest:032x}")
+    format!("{REFERENCE_PREFIX}{digest:032x}")
 }
 
 impl State {
@@ -64,6 +73,26 @@ impl State {
                 self.open_pair(&failure("secret_denied", &message), Vec::new())
             }
         }
+    }
+
+    pub(super) fn hmac(&mut self, name: &str, hash: &str, data: &[u8]) -> i32 {
+        let hash = [Hash::Sha1, Hash::Sha256, Hash::Sha512].into_iter().find(|known| known.name() == hash);
+        let Some(hash) = hash.filter(|_| !name.is_empty()) else { return errno::INVALID };
+        if data.len() > MAX_SIGNED {
+            return errno::TOO_LARGE;
+        }
+        let prefix = REFERENCE_PREFIX.as_bytes();
+        let refused = match self.signers.get(name) {
+            None => format!("the test does not grant signing with the secret {name:?}"),
+            Some(_) if data.windows(prefix.len()).any(|part| part == prefix) => {
+                "what is to be signed holds what stands for a secret".to_owned()
+            }
+            Some(sign) => {
+                let signature = sign(hash, data);
+                return self.open_pair(&json!({"ok": true}), signature);
+            }
+        };
+        self.open_pair(&failure("secret_denied", &refused), Vec::new())
     }
 }
 
