@@ -98,6 +98,15 @@ func TestGrant_File(t *testing.T) {
 	sluice(t, "grant", "weather", "--http", "https://a.example", "--server", s.url).want(t, exitFailed, "grants.weather", "(grant_in_file)")
 	sluice(t, "grant", "weather", "--reset", "--server", s.url).want(t, exitFailed, "(grant_in_file)")
 	sluice(t, "inspect", v1, "--config", file).want(t, exitOK, "by the configuration file", "    granted https://api.example.com")
+
+	// What a connector may do with secrets is shown too; they need not be there.
+	text := "secrets: {canary: {from: 'env:NOT_SET'}, other: {from: 'file:/not/there'}}\n" +
+		"grants: {misbehave: {secrets: [{name: canary, sign: true}, {name: other, clear: true}]}}"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sluice(t, "inspect", guests.Path(t, "misbehave"), "--config", file).want(t, exitOK, "    granted canary\n      granted is signing with it\n",
+		"    granted other\n      granted is reading it in the clear\n", "    missing ungranted\n", "sluice:host/v1.hmac")
 }
 
 func TestGrant_Usage(t *testing.T) {
