@@ -3,9 +3,11 @@ package secret
 import (
 	"bytes"
 	"encoding/base64"
+	"html"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -22,10 +24,12 @@ const MinMasked = 4
 // Mask is what stands in the place of a value.
 const Mask = "[redacted]"
 
-// Masker finds values in texts: as they are, percent-encoded, with JSON's escapes, and within Base64. It is immutable.
+// Masker finds values in texts: as they are, percent-encoded, with the escapes of JSON and HTML, and within Base64. It is
+// immutable.
 type Masker struct {
 	needles []needle
 	spaces  bool    // a value holds a blank, which a form writes as a plus sign
+	markup  bool    // a value holds what HTML is written with, or may be
 	folded  *Masker // finds the values in whichever case their letters are; its needles are in lower case
 	folds   bool    // it is such a one
 }
@@ -44,7 +48,8 @@ func NewMasker(values []string) *Masker {
 		if len(value) < MinMasked {
 			continue
 		}
-		m.spaces = m.spaces || bytes.IndexByte([]byte(value), ' ') >= 0
+		m.spaces = m.spaces || strings.IndexByte(value, ' ') >= 0
+		m.markup = m.markup || strings.Trim(value, unreserved) != ""
 		// As it is, and as it was sent: an origin can send back what it got without reading it, and that encoded once more.
 		for _, form := range []string{value, inJSON(value), url.QueryEscape(value)} {
 			m.add([]byte(form), false)
@@ -58,11 +63,36 @@ func NewMasker(values []string) *Masker {
 	if len(m.needles) == 0 {
 		return nil
 	}
-	m.folded = &Masker{spaces: m.spaces, folds: true}
+	for _, value := range values {
+		if len(value) >= MinMasked && strings.IndexFunc(value, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+			m.addLatin1(value)
+		}
+	}
+	m.folded = &Masker{spaces: m.spaces, markup: m.markup, folds: true}
 	for _, n := range m.needles {
 		m.folded.add(asciiLower(n.text), n.base64)
 	}
 	return m
+}
+
+// unreserved are the characters that no encoding of a text as text changes.
+const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+// addLatin1 adds a value as a service writes it in ISO 8859-1, where it can, and as its bytes come out of a header that holds
+// others that are no UTF-8: [egress.Response] has that read as ISO 8859-1.
+func (m *Masker) addLatin1(value string) {
+	var read, written []byte
+	for _, c := range []byte(value) {
+		read = utf8.AppendRune(read, rune(c))
+	}
+	m.add(read, false)
+	for _, r := range value {
+		if r > 0xff {
+			return
+		}
+		written = append(written, byte(r))
+	}
+	m.add(written, false)
 }
 
 // asciiLower is a copy of a text with the letters of ASCII in lower case, which leaves every byte in its place.
@@ -202,6 +232,9 @@ func (m *Masker) views(b []byte) []view {
 	if bytes.IndexByte(b, '\\') >= 0 {
 		all = append(all, decode(b, jsonEscape))
 	}
+	if m.markup && bytes.IndexByte(b, '&') >= 0 {
+		all = append(all, decode(b, htmlEscape))
+	}
 	return all
 }
 
@@ -268,6 +301,27 @@ func formEscape(dst, b []byte) ([]byte, int) {
 		return append(dst, ' '), 1
 	}
 	return percentEscape(dst, b)
+}
+
+// longestReference is longer than any character reference that is written for a character of its own, in bytes.
+const longestReference = 12
+
+// htmlEscape reads https://html.spec.whatwg.org/multipage/syntax.html#character-references
+func htmlEscape(dst, b []byte) ([]byte, int) {
+	if b[0] != '&' {
+		return dst, 0
+	}
+	b = b[:min(len(b), longestReference)]
+	end := bytes.IndexByte(b, ';')
+	if end < 0 || bytes.IndexByte(b[1:end], '&') >= 0 {
+		return dst, 0
+	}
+	reference := string(b[:end+1])
+	text := html.UnescapeString(reference)
+	if text == reference {
+		return dst, 0
+	}
+	return append(dst, text...), end + 1
 }
 
 // jsonEscape reads https://www.rfc-editor.org/rfc/rfc8259#section-7

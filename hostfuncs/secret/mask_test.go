@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
 	"reflect"
 	"slices"
@@ -41,7 +42,19 @@ func TestMasker(t *testing.T) {
 			}
 		}
 	}
-	for _, plain := range []string{"", "abc", "hunter2", "%68%", `\u00`, strings.Repeat("hunter2 ", 100)} {
+	latin1 := strings.ReplaceAll(value, "ä", "\xe4")
+	for _, form := range []string{
+		html.EscapeString(value), percent("&#%d;", value[:4]) + html.EscapeString(value[4:]),
+		percent("&#x%x;", value[:4]) + value[4:], strings.ReplaceAll(html.EscapeString(value), "/", "&sol;"),
+		latin1, strings.ReplaceAll(value, "ä", "Ã¤"),
+	} {
+		for _, around := range []string{"", "<p>", "& ", "&amp;", "&#", "&nothing;"} {
+			if got, want := m.Text(around+form+around), around+Mask+around; got != want {
+				t.Errorf("%q within %q: got %q", form, around, got)
+			}
+		}
+	}
+	for _, plain := range []string{"", "abc", "&#104;&#117;", "&&&&&;;;;", "hunter2", "%68%", `\u00`, strings.Repeat("hunter2 ", 100)} {
 		if got := m.Text(plain); got != plain {
 			t.Errorf("%q became %q", plain, got)
 		}
