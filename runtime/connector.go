@@ -150,6 +150,9 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, r.sockets
 	config.Version, config.ResponseLimit, config.Fault = r.config.Version, c.limits.Response, r.config.Fault
 	config.Counters = c.counters
+	if len(c.grant.Auth) > 0 {
+		config.Redirects = 0 // c.auth follows them
+	}
 	client := egress.NewClient(config)
 	c.clients = append(c.clients, client)
 	c.auth, err = r.authentication(c, client, config)

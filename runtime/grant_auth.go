@@ -135,7 +135,8 @@ func (r *Runtime) authentication(c *connector, next *egress.Client, config egres
 		tokens = client
 	}
 	return auth.NewClient(auth.Config{
-		Entries: entries, Secret: r.secrets.ValueFor, Bound: r.secrets.Bound, Next: next, Tokens: tokens,
+		Entries: entries, Secret: r.secrets.ValueFor, Bound: r.secrets.Bound,
+		Redirects: c.grant.Redirects, Next: next, Tokens: tokens,
 	}), nil
 }
 

@@ -92,7 +92,11 @@ type Config struct {
 	// Bound returns why a secret may not be sent to an origin, nil where it may. Only there go the tokens that it is traded
 	// for: who gets one can do what its owner may.
 	Bound func(name, origin string) *egress.Error
-	// Next sends what has been authenticated, Tokens the requests for tokens. Both hold the rules of the operator.
+	// Redirects is how many redirects are followed for one request, up to [egress.MaxRedirects]: here, so that each hop has
+	// the credential that is for it.
+	Redirects int
+	// Next sends what has been authenticated, and follows no redirect. Tokens sends the requests for tokens. Both hold the
+	// rules of the operator.
 	Next, Tokens Doer
 }
 
@@ -116,21 +120,54 @@ func NewClient(c Config) *Client {
 
 // Do authenticates a request where an entry's rule covers it, and sends it. What the guest has put into the place of the
 // credential is replaced. Before it leaves, used is told the credential, which whoever hands the response to a guest masks.
+// After a redirect within the origin the entries say anew which credential the request has, if any; to another origin it goes
+// without.
 //
 // # Errors
 //
 // Those of Next and of Secret; auth_refused where there is no credential to be had, and trying again is pointless, and auth_unavailable
 // where the token service does not answer.
 func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential string)) (*egress.Response, *egress.Error) {
+	inQuery := "" // the parameter that the request had before it was redirected
+	return egress.Follow(ctx, r, c.config.Redirects, func(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+		if inQuery != "" { // services like to repeat the query
+			r.URL = withoutQuery(r.URL, inQuery)
+		}
+		at := c.entryFor(r)
+		if at < 0 {
+			inQuery = ""
+			return c.config.Next.Do(ctx, r)
+		}
+		inQuery = c.config.Entries[at].parameter()
+		r.Confined = true
+		return c.authenticate(ctx, at, r, used)
+	})
+}
+
+// entryFor is the index of the entry whose rule covers a request, -1 where there is none.
+func (c *Client) entryFor(r *egress.Request) int {
+	u, err := egress.ParseURL(r.URL)
+	if err != nil || r.Astray {
+		return -1 // Next says what is wrong with it
+	}
+	return slices.IndexFunc(c.config.Entries, func(e Entry) bool { return e.Rule.Matches(&u) })
+}
+
+// parameter is that of the query that the entry sets, "" where it sets none.
+func (e *Entry) parameter() string {
+	if e.Kind != Query {
+		return ""
+	}
+	return e.Name
+}
+
+// authenticate sends one request with the credential of an entry.
+func (c *Client) authenticate(ctx context.Context, at int, r *egress.Request, used func(credential string)) (*egress.Response, *egress.Error) {
+	e := &c.config.Entries[at]
 	u, err := egress.ParseURL(r.URL)
 	if err != nil {
-		return c.config.Next.Do(ctx, r) // which says what is wrong with it
+		return nil, refused("the URL can't be authenticated: " + err.Error())
 	}
-	at := slices.IndexFunc(c.config.Entries, func(e Entry) bool { return e.Rule.Matches(&u) })
-	if at < 0 {
-		return c.config.Next.Do(ctx, r)
-	}
-	e := &c.config.Entries[at]
 	if name := e.Rule.Steered(r.Headers); name != "" {
 		return nil, refused(fmt.Sprintf("with the header %.64q the service could take the request past the rule by which it is authenticated: leave it out", name))
 	}
@@ -158,7 +195,6 @@ func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential
 
 // send sends a request that is the client's own and has a credential in it.
 func (c *Client) send(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
-	r.Confined = true
 	// An encoding that only the guest reads would hide what the service repeats.
 	r.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool { return strings.EqualFold(h[0], "Accept-Encoding") })
 	return c.config.Next.Do(ctx, r)
@@ -220,8 +256,19 @@ func with(r *egress.Request, name, value string) *egress.Request {
 // The rest of it stays as it was written.
 func withQuery(r *egress.Request, name, value string) *egress.Request {
 	out := *r
-	address, _, _ := strings.Cut(r.URL, "#")
-	address, query, _ := strings.Cut(address, "?")
+	address, _, _ := strings.Cut(withoutQuery(r.URL, name), "#")
+	join := "?"
+	if strings.Contains(address, "?") {
+		join = "&"
+	}
+	out.URL = address + join + url.QueryEscape(name) + "=" + url.QueryEscape(value)
+	return &out
+}
+
+// withoutQuery returns a URL without the parameters of that name. The rest of it stays as it was written.
+func withoutQuery(text, name string) string {
+	text, fragment, _ := strings.Cut(text, "#")
+	address, query, _ := strings.Cut(text, "?")
 	var kept []string
 	for part := range strings.SplitSeq(query, "&") {
 		key, _, _ := strings.Cut(part, "=")
@@ -229,9 +276,13 @@ func withQuery(r *egress.Request, name, value string) *egress.Request {
 			kept = append(kept, part)
 		}
 	}
-	kept = append(kept, url.QueryEscape(name)+"="+url.QueryEscape(value))
-	out.URL = address + "?" + strings.Join(kept, "&")
-	return &out
+	if len(kept) > 0 {
+		address += "?" + strings.Join(kept, "&")
+	}
+	if fragment != "" {
+		address += "#" + fragment
+	}
+	return address
 }
 
 func refused(why string) *egress.Error {

@@ -178,6 +178,111 @@ func TestClient_Do_Errors(t *testing.T) {
 	}
 }
 
+// A redirect leads a request to where another credential is for it, or none: under the same rule it keeps its own, under
+// another one it has that one's, and to another origin it goes with nothing, also on its way back.
+func TestClient_Do_Redirected(t *testing.T) {
+	other, service := newService(t), newService(t)
+	service.Config.Handler = redirectingTo(service.Config.Handler)
+	other.Config.Handler = redirectingTo(other.Config.Handler)
+	entry := func(path string, e Entry) Entry {
+		e.Rule, e.Secret = rule(t, service.URL+path), "key"
+		return e
+	}
+	entries := []Entry{
+		entry("/a", Entry{Kind: Bearer}),
+		entry("/b", Entry{Kind: Header, Name: "X-Key"}),
+		entry("/q", Entry{Kind: Query, Name: "key"}),
+		entry("/s3", Entry{Kind: SigV4, User: "AK", Region: "r", Service: "s3"}),
+		{Rule: rule(t, other.URL+"/c"), Kind: Bearer, Secret: "key"},
+	}
+	for _, tc := range []struct {
+		name, from, to string
+		elsewhere      bool     // the last hop is at the other service
+		has            []string // of the last hop
+	}{
+		{"within the rule", "/a/1", "/a/2", false, []string{"Authorization:Bearer " + secretValue, "X-Own:1"}},
+		{"out of the rule", "/a/1", "/out", false, []string{"X-Own:1"}},
+		{"under another rule", "/a/1", "/b/1", false, []string{"X-Key:" + secretValue, "X-Own:1"}},
+		{"into a rule", "/out", "/a/1", false, []string{"Authorization:Bearer " + secretValue, "X-Own:1"}},
+		{"in the query", "/q/1", "/q/2", false, []string{"X-Own:1", "/q/2?key=s3cr3t%2F%2B+value"}},
+		{"in the query, repeated", "/q/1", "/out?a=1&key=s3cr3t%2F%2B+value&b=2", false, []string{"X-Own:1", "/out?a=1&b=2"}},
+		{"signed", "/s3/1", "/s3/2", false, []string{"Authorization:AWS4", "X-Own:1"}},
+		{"signed, out of the rule", "/s3/1", "/out", false, []string{"X-Own:1"}},
+		{"to another origin", "/a/1", other.URL + "/c", true, nil},
+		{"to another origin and back", "/a/1", other.URL + "/to?" + url.QueryEscape(service.URL+"/a/2"), false, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			next := egressTo(t, service.URL, other.URL)
+			c := NewClient(Config{
+				Entries: entries, Secret: secrets(t, nil, service.URL, other.URL).ValueFor, Redirects: 3, Next: next, Tokens: next,
+			})
+			service.seen()
+			other.seen()
+			start := service.URL + tc.from + "?to=" + url.QueryEscape(tc.to)
+			response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: start, Headers: [][2]string{{"x-own", "1"}}}, unmasked)
+			if failure != nil || response.Status != 200 {
+				t.Fatalf("%+v, %v", response, failure)
+			}
+			heads := service.seen()
+			if tc.elsewhere {
+				heads = other.seen()
+			}
+			last := heads[len(heads)-1]
+			got := ""
+			for _, name := range []string{"Authorization", "X-Key", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Own"} {
+				if value := last.header.Get(name); value != "" {
+					got += name + ":" + value + "\n"
+				}
+			}
+			got += last.url
+			for _, want := range tc.has {
+				if !strings.Contains(got, want) {
+					t.Errorf("the last hop lacks %s:\n%s", want, got)
+				}
+			}
+			credential := strings.Contains(fmt.Sprint(tc.has), "s3cr3t") || strings.Contains(fmt.Sprint(tc.has), "AWS4")
+			if !credential && (strings.Contains(got, "s3cr3t") || strings.Contains(got, "Authorization") || strings.Contains(got, "X-Amz")) {
+				t.Errorf("the last hop has a credential:\n%s", got)
+			}
+			if (len(tc.has) == 0) != (last.header.Get("X-Own") == "") {
+				t.Errorf("the guest's header: %v", last.header)
+			}
+		})
+	}
+}
+
+// redirectingTo sends requests to what their query says.
+func redirectingTo(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to := r.URL.Query().Get("to")
+		if r.URL.Path == "/to" {
+			to, _ = url.QueryUnescape(r.URL.RawQuery)
+		}
+		if to != "" {
+			http.Redirect(w, r, to, http.StatusFound)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// What a request has under way of a credential goes to no other origin, neither its headers nor its body.
+func TestClient_Do_Redirected_Body(t *testing.T) {
+	other, service := newService(t), newService(t)
+	service.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	next := egressTo(t, service.URL, other.URL)
+	c := NewClient(Config{
+		Entries: []Entry{{Rule: rule(t, service.URL), Kind: Bearer, Secret: "key"}},
+		Secret:  secrets(t, nil, service.URL).ValueFor, Redirects: 1, Next: next, Tokens: next,
+	})
+	_, failure := c.Do(t.Context(), &egress.Request{Method: "POST", URL: service.URL, Body: []byte("x")}, unmasked)
+	if failure == nil || failure.Code != egress.CodeRedirect || len(other.seen()) != 0 {
+		t.Errorf("got %v", failure)
+	}
+}
+
 // A service could take a request for one of another path, that has the credential of this one.
 func TestClient_Do_Steered(t *testing.T) {
 	service := newService(t)

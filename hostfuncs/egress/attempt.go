@@ -47,8 +47,8 @@ func (e *exchange) destination() *fault.Destination {
 // again returns the same request for another attempt.
 func (e *exchange) again(body []byte) *exchange {
 	return &exchange{
-		client: e.client, call: e.call, timeout: e.timeout,
-		method: e.method, confined: e.confined, keeper: e.keeper, url: e.url, header: e.header, body: lentBody{data: body},
+		client: e.client, call: e.call,
+		method: e.method, confined: e.confined, url: e.url, header: e.header, body: lentBody{data: body},
 	}
 }
 

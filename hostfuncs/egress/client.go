@@ -83,6 +83,8 @@ type Request struct {
 	Confined bool
 	// Keeper, where set, is asked before a redirect leads to another origin.
 	Keeper Keeper
+	// Astray says that a redirect of another origin has led it where it goes: no credential is added to it.
+	Astray bool
 	// Timeout bounds all of it, until the body has been read. Default [DefaultTimeout].
 	Timeout time.Duration
 }
@@ -175,6 +177,14 @@ func (c *Client) closeIdle() {
 //
 // Exactly one of the results is nil. [CodeEnded] means that ctx ended or the client is closed: end the call.
 func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
+	if c.config.Redirects <= 0 {
+		return c.send(ctx, r)
+	}
+	return Follow(ctx, r, c.config.Redirects, c.send)
+}
+
+// send is Do without redirects.
+func (c *Client) send(ctx context.Context, r *Request) (*Response, *Error) {
 	if c.closed.Load() {
 		return nil, ended(ErrClosed)
 	}
@@ -184,7 +194,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
 	if !validMethod(r.Method) {
 		return nil, invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
 	}
-	e := &exchange{client: c, call: ctx, method: r.Method, confined: r.Confined, keeper: r.Keeper, body: lentBody{data: r.Body}}
+	e := &exchange{client: c, call: ctx, method: r.Method, confined: r.Confined, body: lentBody{data: r.Body}}
 	var err error
 	if e.url, err = ParseURL(r.URL); err != nil {
 		return nil, invalid(FieldURL, err.Error())
@@ -193,16 +203,16 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, *Error) {
 	if e.header, invalidHeader = c.makeHeader(r.Headers); invalidHeader != nil {
 		return nil, invalidHeader
 	}
-	e.timeout = r.Timeout
-	if e.timeout <= 0 {
-		e.timeout = DefaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout())
 	defer cancel()
-	if c.config.Redirects > 0 {
-		return e.follow(ctx, r.Body)
-	}
 	return e.try(ctx, r.Body)
+}
+
+func (r *Request) timeout() time.Duration {
+	if r.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return r.Timeout
 }
 
 // denied completes the denial with where the request wanted to go, and reports it.
@@ -249,10 +259,8 @@ func (c *Client) transport(k poolKey) *http.Transport {
 type exchange struct {
 	client    *Client
 	call      context.Context // ends the call
-	timeout   time.Duration   // what the request had at its start, all attempts together
 	method    string
 	confined  bool
-	keeper    Keeper // or nil
 	url       URL
 	header    http.Header // not changed once it is made: earlier attempts may still be writing it
 	target    url.URL     // url as net/http takes it

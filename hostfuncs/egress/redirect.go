@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"slices"
+	"time"
 )
 
 // MaxRedirects bounds [Config.Redirects].
@@ -21,50 +24,49 @@ var safelisted = map[string]bool{
 // describing are the headers that say what a body is, and go with it.
 var describing = []string{"Content-Type", "Content-Language", "Content-Encoding", "Content-Location"}
 
-// follow sends the request, and after each redirect the one that it asks for. Each is authorised like the first.
-func (e *exchange) follow(ctx context.Context, body []byte) (*Response, *Error) {
-	most := min(e.client.config.Redirects, MaxRedirects)
+// Follow sends a request by send, and after each redirect the one that it asks for, up to so many times, all within the
+// request's time. send is given a copy of its own, authorises each like the first, and adds what is for that one alone, such
+// as a credential; it may set Confined in what it was given.
+//
+// # Errors
+//
+// Those of send, and [CodeRedirect].
+func Follow(ctx context.Context, r *Request, most int, send func(context.Context, *Request) (*Response, *Error)) (*Response, *Error) {
+	most = min(most, MaxRedirects)
+	hop := *r
+	deadline := time.Now().Add(r.timeout())
 	var locations []string
 	failed := func(failure *Error) (*Response, *Error) {
 		failure.Locations = locations
 		return nil, failure
 	}
 	for hops := 0; ; hops++ {
-		response, failure := e.try(ctx, body)
+		hop.Timeout = max(time.Until(deadline), 1) // 0 is the default
+		response, failure := send(ctx, &hop)
 		if failure != nil {
 			if hops > 0 && failure.Code == CodeEgressDenied {
 				failure.Message += "; a redirect led the request there"
 			}
 			return failed(failure)
 		}
+		u, err := ParseURL(hop.URL)
+		if err != nil {
+			return nil, invalid(FieldURL, err.Error())
+		}
+		if hops > 0 {
+			response.Redirected = u.Origin()
+		}
 		location, ok := redirection(response)
-		if !ok {
-			if hops > 0 {
-				response.Redirected = e.url.Origin()
-			}
+		if !ok || most <= 0 {
 			return response, nil
 		}
 		locations = append(locations, location)
 		if hops == most {
-			return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects further, and %d redirects are followed at most", e.url.host, most)})
+			return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects further, and %d redirects are followed at most", u.host, most)})
 		}
-		next, failure := e.redirected(response.Status, location)
-		if failure != nil {
+		if failure := hop.redirect(&u, response.Status, location); failure != nil {
 			return failed(failure)
 		}
-		if !resends(response.Status) {
-			body = nil
-		}
-		if next.url.Origin() != e.url.Origin() {
-			switch {
-			case e.confined && len(body) > 0:
-				return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", e.url.host, next.url.Origin())})
-			case e.keeper != nil && e.keeper.GivesAway(location):
-				return failed(&Error{Code: CodeRedirect, Message: e.url.host + " repeats in a redirect to another origin a secret that it was sent, which is not taken there"})
-			}
-		}
-		next.body.data = body
-		e = next
 	}
 }
 
@@ -84,30 +86,52 @@ func redirection(r *Response) (string, bool) {
 	return "", false
 }
 
-// redirected is the request that a redirect asks for, without its body.
-func (e *exchange) redirected(status int, location string) (*exchange, *Error) {
-	next := e.again(nil)
-	origin := e.url.Scheme() + "://" + e.url.authority
-	base, err := url.Parse(origin + e.url.target)
+// redirect makes the request, which went to u, the one that a redirect asks for.
+func (r *Request) redirect(u *URL, status int, location string) *Error {
+	next, target, err := u.resolve(location)
+	if err != nil {
+		// It is the peer's text, and may hold what it was sent: neither it nor an error that quotes it is repeated.
+		return &Error{Code: CodeRedirect, Message: u.host + " redirects to what is no valid http or https URL"}
+	}
+	if !resends(status) {
+		r.Body = nil
+		if r.Method != http.MethodHead {
+			r.Method = http.MethodGet
+		}
+	}
+	crossing := next.Origin() != u.Origin()
+	switch {
+	case !crossing:
+	case r.Confined && len(r.Body) > 0:
+		return &Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", u.host, next.Origin())}
+	case r.Keeper != nil && r.Keeper.GivesAway(location):
+		return &Error{Code: CodeRedirect, Message: u.host + " repeats in a redirect to another origin a secret that it was sent, which is not taken there"}
+	}
+	r.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool {
+		name := textproto.CanonicalMIMEHeaderKey(h[0])
+		return crossing && (r.Confined || !safelisted[name]) || !resends(status) && slices.Contains(describing, name)
+	})
+	r.URL, r.Astray = target, r.Astray || crossing
+	return nil
+}
+
+// resolve returns the target of a redirect that u has answered with.
+func (u *URL) resolve(location string) (next URL, text string, err error) {
+	origin := u.Scheme() + "://" + u.authority
+	base, err := url.Parse(origin + u.target)
 	if err != nil { // a path may hold what is no percent-encoding
 		base, err = url.Parse(origin)
 	}
-	var target *url.URL
-	if err == nil {
-		target, err = base.Parse(location)
-	}
-	if err == nil {
-		next.url, err = ParseURL(target.String())
-	}
 	if err != nil {
-		// It is the peer's text, and may hold what it was sent: neither it nor an error that quotes it is repeated.
-		return nil, &Error{Code: CodeRedirect, Message: e.url.host + " redirects to what is no valid http or https URL"}
+		return URL{}, "", err
 	}
-	if !resends(status) && e.method != http.MethodHead {
-		next.method = http.MethodGet
+	target, err := base.Parse(location)
+	if err != nil {
+		return URL{}, "", err
 	}
-	next.header = e.redirectedHeader(next, resends(status))
-	return next, nil
+	text = target.String()
+	next, err = ParseURL(text)
+	return next, text, err
 }
 
 // resends reports whether method and body stay. After the other redirects clients send GET, whatever was sent before.
@@ -115,27 +139,4 @@ func (e *exchange) redirected(status int, location string) (*exchange, *Error) {
 // See https://www.rfc-editor.org/rfc/rfc9110#section-15.4
 func resends(status int) bool {
 	return status == http.StatusTemporaryRedirect || status == http.StatusPermanentRedirect
-}
-
-func (e *exchange) redirectedHeader(next *exchange, withBody bool) http.Header {
-	crossing := next.url.Origin() != e.url.Origin()
-	header := make(http.Header, len(e.header))
-	for name, values := range e.header {
-		if !crossing || safelisted[name] && !e.confined {
-			header[name] = values
-		}
-	}
-	if !withBody {
-		for _, name := range describing {
-			delete(header, name)
-		}
-	}
-	// Which encodings are decoded is this client's to say.
-	if _, set := header["Accept-Encoding"]; !set {
-		header["Accept-Encoding"] = defaultEncodings
-	}
-	if _, set := header["User-Agent"]; !set {
-		header["User-Agent"] = e.client.userAgent
-	}
-	return header
 }
