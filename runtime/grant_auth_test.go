@@ -48,6 +48,7 @@ func TestParseGrant_Auth_Errors(t *testing.T) {
 		`{"auth":[{"rule":"https://a","kind":"oauth2","secret":"s","user":"u"}]}`:            "token_url is missing",
 		`{"auth":[{"rule":"https://a?b","kind":"bearer","secret":"s"}]}`:                     "auth is wrong at item 1: egress rule",
 		`{"auth":[{"rule":"https://a","kind":"header","name":"x","secret":"s","name2":""}]}`: "name2",
+		`{"auth":[{"rule":"https://a","kind":"header","name":"Host","secret":"s"}]}`:         "auth is wrong at item 1: name can't be that: the header Host is set by the host",
 	} {
 		if _, err := ParseGrant([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"sluice/hostfuncs/egress"
 	"sluice/hostfuncs/secret"
@@ -70,9 +71,21 @@ func (e *Entry) Check() error {
 			return fmt.Errorf("%s does not belong to the kind %q", member, e.Kind)
 		}
 	}
-	if e.Kind == OAuth2 {
+	switch e.Kind {
+	case OAuth2:
 		if _, err := egress.ParseURL(e.TokenURL); err != nil {
 			return fmt.Errorf("token_url: %w", err)
+		}
+	case Header:
+		if err := egress.CheckHeader(e.Name); err != nil {
+			return fmt.Errorf("name can't be that: %w", err)
+		}
+		if strings.EqualFold(e.Name, "Accept-Encoding") {
+			return errors.New("name can't be that: the header Accept-Encoding is left to the host where responses are masked")
+		}
+	case Basic:
+		if strings.ContainsFunc(e.User, func(r rune) bool { return r == ':' || unicode.IsControl(r) }) {
+			return errors.New("user holds a colon or a control character, which the kind \"basic\" can't send")
 		}
 	}
 	return nil

@@ -317,6 +317,13 @@ func TestEntry_Check(t *testing.T) {
 		`scopes does not belong to the kind "bearer"`:   {Kind: Bearer, Secret: "s", Scopes: []string{"a"}},
 		`region does not belong to the kind "header"`:   {Kind: Header, Secret: "s", Name: "n", Region: "r"},
 		`token_url does not belong to the kind "query"`: {Kind: Query, Secret: "s", Name: "n", TokenURL: "https://x"},
+		"name can't be that: the header hOST is set":    {Kind: Header, Secret: "s", Name: "hOST"},
+		"name can't be that: the header Content-Length": {Kind: Header, Secret: "s", Name: "Content-Length"},
+		"name can't be that: the header Proxy-Auth":     {Kind: Header, Secret: "s", Name: "Proxy-Authorization"},
+		"name can't be that: a header name holds":       {Kind: Header, Secret: "s", Name: "X-Key: a"},
+		"name can't be that: a header name has up to":   {Kind: Header, Secret: "s", Name: strings.Repeat("x", 257)},
+		"name can't be that: the header Accept-Enc":     {Kind: Header, Secret: "s", Name: "accept-encoding"},
+		"user holds a colon":                            {Kind: Basic, Secret: "s", User: "a:b"},
 	} {
 		if err := e.Check(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,16 @@ type tokens struct {
 	current *oauth2.Token
 	// given are the last tokens, newest first. One that was refused in one place can be good in another.
 	given []string
+	// renewals are the pauses between tokens that are replaced before their end, refusals those after the token service has
+	// refused the client, with refusal.
+	renewals, refusals pause
+	refusal            *refusal
+}
+
+// refusal is what a token service has answered to a secret that is known by its digest.
+type refusal struct {
+	failure *egress.Error
+	secret  [sha256.Size]byte
 }
 
 // maxGiven is how many tokens are kept from guests: the present one, and those before it that may not have ended.
@@ -39,12 +50,15 @@ const maxGiven = 4
 
 // do sends a request with a token. A service that does not take it has the next request ask for another.
 func (t *tokens) do(ctx context.Context, r *egress.Request, used func(string)) (*egress.Response, *egress.Error) {
-	token, failure := t.token(ctx)
+	deadline := time.Now().Add(r.Timeout)
+	token, failure := t.token(ctx, r.Timeout)
 	if failure != nil {
 		return nil, failure
 	}
 	used(token.AccessToken)
-	response, failure := t.client.send(ctx, with(r, "Authorization", token.Type()+" "+token.AccessToken))
+	request := with(r, "Authorization", token.Type()+" "+token.AccessToken)
+	request.Timeout = max(time.Until(deadline), 1) // 0 is the default
+	response, failure := t.client.send(ctx, request)
 	if failure == nil && response.Status == http.StatusUnauthorized {
 		t.forget(token)
 	}
@@ -66,17 +80,19 @@ func (t *tokens) known() []string {
 	return slices.Clone(t.given)
 }
 
+// forget has another token fetched, but not each time that a guest asks for what no token allows.
 func (t *tokens) forget(token *oauth2.Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current == token {
+	if now := t.client.now(); t.current == token && t.renewals.left(now) == 0 {
 		t.current = nil
+		t.renewals.begin(now)
 	}
 }
 
 // token returns the token that all share. Whoever finds none has one fetched; others wait for the same, each no longer than
-// its call may take.
-func (t *tokens) token(ctx context.Context) (*oauth2.Token, *egress.Error) {
+// its request may take.
+func (t *tokens) token(ctx context.Context, timeout time.Duration) (*oauth2.Token, *egress.Error) {
 	if token := t.valid(); token != nil {
 		return token, nil
 	}
@@ -89,10 +105,13 @@ func (t *tokens) token(ctx context.Context) (*oauth2.Token, *egress.Error) {
 		defer cancel()
 		return t.fetch(fetching)
 	})
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	select {
 	case result := <-fetched:
 		if failure, ok := errors.AsType[*egress.Error](result.Err); ok {
-			return nil, failure
+			own := *failure // others wait for the same
+			return nil, &own
 		}
 		return result.Val.(*oauth2.Token), nil
 	case <-ctx.Done():
@@ -111,6 +130,10 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if failure != nil {
 		return nil, failure
 	}
+	digest := sha256.Sum256([]byte(value))
+	if failure := t.refused(digest); failure != nil {
+		return nil, failure
+	}
 	config := clientcredentials.Config{ClientID: e.User, ClientSecret: value, TokenURL: e.TokenURL, Scopes: e.Scopes, AuthStyle: style}
 	client := &http.Client{
 		Transport: roundTripper{t.client.config.Tokens},
@@ -119,13 +142,44 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	}
 	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if err != nil {
-		return nil, t.failure(&u, style, err)
+		return nil, t.refuse(digest, t.failure(&u, style, err), err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = token
+	t.current, t.refusal, t.refusals = token, nil, pause{}
 	t.given = append([]string{token.AccessToken}, t.given[:min(len(t.given), maxGiven-1)]...)
 	return token, nil
+}
+
+// refused is the failure of a secret that the token service has refused just now, nil where it may be asked. Asking again
+// each time that a guest wants something sent could have it lock the client out.
+func (t *tokens) refused(digest [sha256.Size]byte) *egress.Error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left := t.refusals.left(t.client.now())
+	if t.refusal == nil || t.refusal.secret != digest || left == 0 {
+		return nil
+	}
+	failure := *t.refusal.failure
+	failure.RetryAfter = left
+	failure.Message += fmt.Sprintf("; it is not asked again for %d s", (left+time.Second-1)/time.Second)
+	return &failure
+}
+
+// refuse notes the failure where the token service answered with it to the secret, and returns it with how long to wait.
+func (t *tokens) refuse(digest [sha256.Size]byte, failure *egress.Error, err error) *egress.Error {
+	answered, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok || answered.Response == nil || answered.Response.StatusCode >= 500 {
+		return failure
+	}
+	t.mu.Lock()
+	if t.refusal == nil || t.refusal.secret != digest {
+		t.refusals = pause{}
+	}
+	t.refusal = &refusal{failure, digest}
+	t.refusals.begin(t.client.now())
+	t.mu.Unlock()
+	return t.refused(digest)
 }
 
 // secret is the client's, and how it is sent: in a header or in the body, where it may stand in one of them only, else in
@@ -168,6 +222,30 @@ func (t *tokens) failure(u *egress.URL, style oauth2.AuthStyle, err error) *egre
 	}
 	return unavailable(fmt.Sprintf("the token service %s answered with no token", u.Host()))
 }
+
+// pause is one between requests that are better not repeated at once. Each is longer than the one before, unless that is
+// long ago.
+type pause struct {
+	length time.Duration
+	until  time.Time
+}
+
+// The bounds of a pause.
+const (
+	shortestPause = 5 * time.Second
+	longestPause  = time.Minute
+)
+
+func (p *pause) begin(now time.Time) {
+	if now.Sub(p.until) > longestPause {
+		p.length = 0
+	}
+	p.length = min(max(2*p.length, shortestPause), longestPause)
+	p.until = now.Add(p.length)
+}
+
+// left is how much of it is left.
+func (p *pause) left(now time.Time) time.Duration { return max(p.until.Sub(now), 0) }
 
 // roundTripper lets the library's client go out through egress.
 type roundTripper struct{ doer Doer }

@@ -122,21 +122,22 @@ func TestOAuth2_Errors(t *testing.T) {
 		answer func(http.ResponseWriter, *http.Request)
 		code   egress.Code
 		says   string
+		kept   bool
 	}{
 		{"refused", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprintf(w, `{"error":"invalid_client","error_description":"%s is wrong"}`, secretValue)
-		}, egress.CodeAuthRefused, `answered 400 to the client "me"`},
-		{"broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, egress.CodeAuthUnavailable, "answered 502"},
-		{"too many", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, egress.CodeAuthUnavailable, "answered 429"},
-		{"nonsense", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, secretValue) }, egress.CodeAuthUnavailable, "answered with no token"},
+		}, egress.CodeAuthRefused, `answered 400 to the client "me"`, true},
+		{"broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, egress.CodeAuthUnavailable, "answered 502", false},
+		{"too many", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, egress.CodeAuthUnavailable, "answered 429", true},
+		{"nonsense", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, secretValue) }, egress.CodeAuthUnavailable, "answered with no token", false},
 		{"no token", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, `{}`)
-		}, egress.CodeAuthUnavailable, "answered with no token"},
+		}, egress.CodeAuthUnavailable, "answered with no token", false},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
-		}, egress.CodeAuthRefused, "answered 307"},
+		}, egress.CodeAuthRefused, "answered 307", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tokens := newTokenService(t)
@@ -147,8 +148,12 @@ func TestOAuth2_Errors(t *testing.T) {
 				t.Errorf("got %v", failure)
 			}
 			before := tokens.asked.Load()
-			if _, again := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked); again == nil || tokens.asked.Load() == before {
-				t.Errorf("a failure was kept: %v", again)
+			kept := failure.RetryAfter > 0
+			if _, again := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked); again == nil || again.Code != tc.code || (tokens.asked.Load() == before) != kept {
+				t.Errorf("kept: %t; %v", kept, again)
+			}
+			if kept != tc.kept {
+				t.Errorf("kept: %t", kept)
 			}
 		})
 	}
@@ -172,10 +177,114 @@ func TestOAuth2_Slow(t *testing.T) {
 	}
 }
 
+// clock is what a client's pauses go by in a test.
+type clock struct{ passed atomic.Int64 }
+
+func (k *clock) now() time.Time       { return time.Unix(1e9, k.passed.Load()) }
+func (k *clock) pass(d time.Duration) { k.passed.Add(int64(d)) }
+
+// A token service that refuses the client is not asked each time, and asked anew by and by, or at once with another secret.
+func TestOAuth2_Refused(t *testing.T) {
+	service, tokens := newService(t), newTokenService(t)
+	give := tokens.answer.Load()
+	no := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
+	tokens.answer.Store(no)
+	c := oauthClient(t, service.Server, tokens)
+	value := secretValue
+	c.config.Secret = func(_, _ string, place secret.Place) (string, *egress.Error) {
+		if place != secret.Header {
+			return "", &egress.Error{Code: egress.CodeSecretDenied}
+		}
+		return value, nil
+	}
+	var clock clock
+	c.now = clock.now
+	ask := func(asked int64, wait time.Duration) {
+		t.Helper()
+		_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked)
+		if got := tokens.asked.Swap(0); got != asked {
+			t.Errorf("the token service was asked %d times, want %d", got, asked)
+		}
+		if wait == 0 {
+			if failure != nil {
+				t.Errorf("got %v", failure)
+			}
+			return
+		}
+		says := fmt.Sprintf("it is not asked again for %d s", wait/time.Second)
+		if failure == nil || failure.Code != egress.CodeAuthRefused || failure.RetryAfter != wait || !strings.Contains(failure.Message, says) {
+			t.Errorf("got %+v, want one that says %s", failure, says)
+		}
+	}
+	ask(1, 5*time.Second)
+	clock.pass(2 * time.Second)
+	ask(0, 3*time.Second)
+	for _, pause := range []time.Duration{10, 20, 40, 60, 60} {
+		clock.pass(time.Minute)
+		ask(1, pause*time.Second)
+	}
+	value = "another"
+	ask(1, 5*time.Second)
+	value = secretValue
+	tokens.answer.Store(give)
+	ask(1, 0)
+	tokens.answer.Store(no)
+	c.tokens[0].current = nil
+	ask(1, 5*time.Second)
+	clock.pass(2 * time.Minute)
+	ask(1, 5*time.Second)
+}
+
+// A guest that asks for what no token allows does not have one fetched each time.
+func TestOAuth2_Renewed(t *testing.T) {
+	tokens := newTokenService(t)
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	t.Cleanup(service.Close)
+	c := oauthClient(t, service, tokens)
+	var clock clock
+	c.now = clock.now
+	for n, fetched := range []int64{1, 2, 2, 3, 3, 3, 3, 4, 4} {
+		if response, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL}, unmasked); failure != nil || response.Status != http.StatusUnauthorized {
+			t.Fatalf("got %+v, %v", response, failure)
+		}
+		if got := tokens.asked.Load(); got != fetched {
+			t.Errorf("request %d: %d tokens were fetched, want %d", n+1, got, fetched)
+		}
+		clock.pass(3 * time.Second)
+	}
+}
+
+// The time of a request is that of its token too.
+func TestOAuth2_Timeout(t *testing.T) {
+	service, tokens := newService(t), newTokenService(t)
+	release := make(chan struct{})
+	give := tokens.answer.Load().(func(http.ResponseWriter, *http.Request))
+	tokens.answer.Store(func(w http.ResponseWriter, r *http.Request) { <-release; give(w, r) })
+	c := oauthClient(t, service.Server, tokens)
+	if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL, Timeout: time.Millisecond}, unmasked); failure == nil || failure.Code != egress.CodeTimeout {
+		t.Errorf("got %v", failure)
+	}
+	close(release)
+	var left time.Duration
+	c.config.Next = doer(func(r *egress.Request) (*egress.Response, *egress.Error) {
+		left = r.Timeout
+		return &egress.Response{Status: 200}, nil
+	})
+	if _, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL, Timeout: time.Hour}, unmasked); failure != nil || left <= 0 || left >= time.Hour {
+		t.Errorf("got %v, and %v were left", failure, left)
+	}
+}
+
+type doer func(*egress.Request) (*egress.Response, *egress.Error)
+
+func (d doer) Do(_ context.Context, r *egress.Request) (*egress.Response, *egress.Error) { return d(r) }
+
 // Tokens are known for as long as one may be good, toward the origins that they can have come to.
 func TestClient_Tokens(t *testing.T) {
 	service, tokens := newService(t), newTokenService(t)
 	c := oauthClient(t, service.Server, tokens)
+	var clock clock
+	c.now = clock.now
 	if got := c.Tokens(""); len(got) != 0 {
 		t.Errorf("before any was given: %q", got)
 	}
@@ -188,6 +297,7 @@ func TestClient_Tokens(t *testing.T) {
 			t.Errorf("used %q, want %q", used, want)
 		}
 		c.tokens[0].forget(c.tokens[0].valid()) // as where the service refuses it
+		clock.pass(longestPause)
 	}
 	want := []string{"token-5", "token-4", "token-3", "token-2"}
 	for origin, want := range map[string][]string{"": want, service.URL: want, tokens.URL: want, "https://other.example": nil} {

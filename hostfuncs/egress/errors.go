@@ -78,7 +78,8 @@ type Error struct {
 	Field string
 	// Denial is set with CodeEgressDenied.
 	Denial *Denial
-	// RetryAfter is set with CodeCircuitOpen: until the destination is tried again.
+	// RetryAfter is set with CodeCircuitOpen, until the destination is tried again, and with CodeAuthRefused and
+	// CodeAuthUnavailable where a token service is left alone for so long.
 	RetryAfter time.Duration
 	// Locations are what peers wrote where they redirected the request, in order. They may hold anything that was sent, and
 	// Message may name a host that was made of one: they are for whoever looks for secrets in it, and nobody else.

@@ -39,14 +39,13 @@ func (c *Client) makeHeader(pairs [][2]string) (http.Header, *Error) {
 		name, value := pair[0], pair[1]
 		size += len(name) + len(value)
 		key := textproto.CanonicalMIMEHeaderKey(name)
-		switch {
-		case len(name) > maxHeaderName || size > maxHeaderBytes:
-			return nil, invalid(FieldHeaders, "the headers are too large: names up to 256 bytes, 65536 bytes in all")
-		case !httpguts.ValidHeaderFieldName(name):
-			return nil, invalid(FieldHeaders, "a header name holds a character that a token does not allow")
-		case refusedHeader(key):
-			return nil, invalid(FieldHeaders, "the header "+name+" is set by the host: leave it out")
-		case holdsControl(value):
+		if size > maxHeaderBytes {
+			return nil, invalid(FieldHeaders, "the headers are too large: 65536 bytes in all")
+		}
+		if err := checkHeader(name, key); err != nil {
+			return nil, invalid(FieldHeaders, err.Error())
+		}
+		if holdsControl(value) {
 			return nil, invalid(FieldHeaders, "the value of the header "+name+" holds a line break or another control character")
 		}
 		if list, repeated := header[key]; repeated {
@@ -63,6 +62,21 @@ func (c *Client) makeHeader(pairs [][2]string) (http.Header, *Error) {
 		header["Accept-Encoding"] = defaultEncodings
 	}
 	return header, nil
+}
+
+// CheckHeader says why a request can't have a header of that name, nil where it can.
+func CheckHeader(name string) error { return checkHeader(name, textproto.CanonicalMIMEHeaderKey(name)) }
+
+func checkHeader(name, key string) error {
+	switch {
+	case len(name) > maxHeaderName:
+		return errors.New("a header name has up to 256 bytes")
+	case !httpguts.ValidHeaderFieldName(name):
+		return errors.New("a header name holds a character that a token does not allow")
+	case refusedHeader(key):
+		return errors.New("the header " + name + " is set by the host: leave it out")
+	}
+	return nil
 }
 
 // refusedHeader reports whether the header frames the message or steers the connection, which is the host's alone. The
