@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -292,12 +293,14 @@ func TestClient_Do_Steered(t *testing.T) {
 			Entries: []Entry{{Rule: rule(t, service.URL+path), Kind: Bearer, Secret: "key"}},
 			Secret:  secrets(t, nil, service.URL).ValueFor, Next: next, Tokens: next,
 		})
-		_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL + path + "/x", Headers: [][2]string{{"x-original-url", "/tenant-b"}}}, unmasked)
-		if code == "" && failure != nil || code != "" && (failure == nil || failure.Code != code || !strings.Contains(failure.Message, `"x-original-url"`)) {
-			t.Errorf("under %q: %v", path, failure)
-		}
-		if sent := len(service.seen()); (sent == 1) != (code == "") {
-			t.Errorf("under %q: %d requests were sent", path, sent)
+		for _, name := range []string{"x-original-url", "x-amz-copy-source"} {
+			_, failure := c.Do(t.Context(), &egress.Request{Method: "GET", URL: service.URL + path + "/x", Headers: [][2]string{{name, "/tenant-b"}}}, unmasked)
+			if code == "" && failure != nil || code != "" && (failure == nil || failure.Code != code || !strings.Contains(failure.Message, name)) {
+				t.Errorf("under %q: %v", path, failure)
+			}
+			if sent := len(service.seen()); (sent == 1) != (code == "") {
+				t.Errorf("under %q: %d requests were sent", path, sent)
+			}
 		}
 	}
 }
@@ -364,6 +367,33 @@ func TestSignV4(t *testing.T) {
 	}
 	if text := fmt.Sprint(signed.Headers); !strings.Contains(text, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881") {
 		t.Errorf("the body's digest is not in %s", text)
+	}
+}
+
+// Of the headers that AWS goes by, a guest's are signed, or do not go out.
+func TestSignV4_Headers(t *testing.T) {
+	for _, service := range []string{"s3", "sqs"} {
+		e := &Entry{Kind: SigV4, User: "AK", Region: "r", Service: service}
+		r := &egress.Request{Method: "GET", URL: "https://x.amazonaws.com/q", Headers: [][2]string{
+			{"X-Amz-Security-Token", "of the guest"}, {"x-amz-content-sha256", "UNSIGNED-PAYLOAD"}, {"X-AMZ-DATE", "of the guest"}, {"authorization", "of the guest"},
+			{"X-Amz-Target", "List"}, {"x-amz-meta-a", "1"}, {"x-amz-meta-a", "2"}, {"X-Own", "1"},
+		}}
+		signed, failure := signV4(t.Context(), e, r, "secret", time.Now())
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		text := fmt.Sprint(signed.Headers)
+		if strings.Contains(text, "of the guest") || strings.Contains(text, "UNSIGNED") || !strings.Contains(text, "X-Own") || len(r.Headers) != 8 {
+			t.Errorf("%s: %s", service, text)
+		}
+		_, list, _ := strings.Cut(text, "SignedHeaders=")
+		list, _, _ = strings.Cut(list, ",")
+		for _, h := range signed.Headers {
+			name := strings.ToLower(h[0])
+			if strings.HasPrefix(name, amzPrefix) && !slices.Contains(strings.Split(list, ";"), name) {
+				t.Errorf("%s: %s goes out unsigned: %s", service, name, list)
+			}
+		}
 	}
 }
 

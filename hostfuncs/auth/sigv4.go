@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,14 +39,14 @@ func signV4(ctx context.Context, e *Entry, r *egress.Request, secret string, now
 	if err := v4.NewSigner(plain).SignHTTP(ctx, credentials, request, payload, e.Service, e.Region, now); err != nil {
 		return nil, refused("the request can't be signed for AWS")
 	}
-	copied := *r
-	out := &copied
+	out := *r
+	out.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool { return signatures[strings.ToLower(h[0])] })
 	for name := range signatures {
 		if value := request.Header.Get(name); value != "" {
-			out = with(out, name, value)
+			out.Headers = append(out.Headers, [2]string{name, value})
 		}
 	}
-	return out, nil
+	return &out, nil
 }
 
 const (
@@ -53,5 +54,5 @@ const (
 	contentHash = "x-amz-content-sha256"
 )
 
-// signatures are the headers that signing sets, which are not a guest's to choose.
+// signatures are the headers that belong to a signature. A guest's never go out, those either that this one does not set.
 var signatures = map[string]bool{"authorization": true, "x-amz-date": true, contentHash: true, "x-amz-security-token": true}

@@ -119,13 +119,15 @@ func unhex(c byte) byte {
 }
 
 // steering reports whether services are known to take a request for one of another path or method because of a header of
-// this name. What reads headers as CGI does takes an underscore for a hyphen.
+// this name, or to read by it what is at another path, as stores of objects do (x-amz-copy-source, x-ms-copy-source …). What
+// reads headers as CGI does takes an underscore for a hyphen.
 func steering(name string) bool {
-	switch strings.ToLower(strings.ReplaceAll(name, "_", "-")) {
-	case "x-original-url", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override":
+	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	switch name {
+	case "x-original-url", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override", "x-copy-from":
 		return true
 	}
-	return false
+	return strings.HasSuffix(name, "-copy-source") || strings.HasSuffix(name, "-rename-source")
 }
 
 // Steered returns the name of a header by which a service could take a request past the rule's path or methods, "" where

@@ -115,13 +115,14 @@ func TestPolicy_Permit(t *testing.T) {
 			t.Fatal(err)
 		}
 		u := mustURL(t, origin+"/v1/x")
-		for _, name := range []string{"X-Original-URL", "x-rewrite-url", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X_Original_URL", "x_http-method_override"} {
+		for _, name := range []string{"X-Original-URL", "x-rewrite-url", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X_Original_URL", "x_http-method_override",
+			"x-amz-copy-source", "x-amz-rename-source", "x-goog-copy-source", "x-ms-copy-source", "X-Copy-From"} {
 			_, err := p.Permit(u, "GET", http.Header{http.CanonicalHeaderKey(name): {"/admin"}})
 			if tt.refused != (err != nil) || err != nil && !strings.Contains(err.Error(), "with the header "+http.CanonicalHeaderKey(name)) {
 				t.Errorf("%s: %s: %v", tt.name, name, err)
 			}
 		}
-		if _, err := p.Permit(u, "GET", http.Header{"X-Original": {"/admin"}, "Accept": {"x"}}); err != nil {
+		if _, err := p.Permit(u, "GET", http.Header{"X-Original": {"/admin"}, "Accept": {"x"}, "X-Amz-Copy-Source-If-Match": {"x"}}); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
