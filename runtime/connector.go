@@ -37,7 +37,8 @@ type connector struct {
 	auth        *auth.Client     // which http's requests go through first; nil: the host authenticates none
 	clients     []*egress.Client // that http and auth go through
 	tcp         hostfuncs.Dialer
-	cache       *cache.Cache // nil: none
+	sockets     *egress.Sockets // the share of http, auth and tcp together
+	cache       *cache.Cache    // nil: none
 	secrets     *secret.Access
 	limits      Limits
 	counters    *egress.Counters // those of its name, whichever the version and the grant
@@ -89,6 +90,7 @@ func (r *Runtime) serve(c *connector, code *code) error {
 	if c.observed == nil {
 		c.observed = r.observationsOf(c.entry, c.grant)
 	}
+	c.sockets = r.socketsOf(c.name)
 	dialer, err := r.tcpDialer(c)
 	if err != nil {
 		return r.unusable(c, err)
@@ -110,6 +112,14 @@ func (r *Runtime) serve(c *connector, code *code) error {
 		Make: code.maker(c.limits.sandbox()), Warm: c.limits.Warm, Slots: []*sandbox.Slots{c.slots, r.slots},
 	})
 	return nil
+}
+
+// socketsOf is a connector's share of the sockets. Its versions have one, however many of them are in use yet.
+func (r *Runtime) socketsOf(name string) *egress.Sockets {
+	if present := r.current.Load().connectors[name]; present != nil && present.sockets != nil {
+		return present.sockets
+	}
+	return r.sockets.Share()
 }
 
 // newCache returns what a connector may keep from call to call, nil for nothing. It is the version's: another one may read
@@ -147,7 +157,7 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, r.sockets
+	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, c.sockets
 	config.Version, config.ResponseLimit, config.Fault = r.config.Version, c.limits.Response, r.config.Fault
 	config.Counters = c.counters
 	if len(c.grant.Auth) > 0 {

@@ -66,7 +66,7 @@ func (r *Runtime) tcpDialer(c *connector) (hostfuncs.Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return egress.NewDialer(egress.DialerConfig{Policy: policy, Observe: observe, Guard: r.guard, Sockets: r.sockets, Counters: c.counters}), nil
+	return egress.NewDialer(egress.DialerConfig{Policy: policy, Observe: observe, Guard: r.guard, Sockets: c.sockets, Counters: c.counters}), nil
 }
 
 // observeTCP is what observe is, for connections. They trust whom the grant says.

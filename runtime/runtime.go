@@ -88,7 +88,7 @@ type Config struct {
 	Version string
 	// Fault bounds what a service that fails can do to its connector and to others. The zero Config stands for the default.
 	Fault fault.Config
-	// MaxSockets bounds the connections that guests have open together.
+	// MaxSockets bounds the connections that callers and guests have open together.
 	MaxSockets int
 	// Logger takes what operators should know.
 	Logger *slog.Logger

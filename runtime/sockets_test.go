@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -9,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/internal/guests"
 )
 
 // The server's connections and those of guests share one budget.
@@ -140,4 +144,40 @@ func TestRuntime_CountSockets_Close(t *testing.T) {
 	if n := strings.Count(h.log.String(), "connections can't be accepted"); n != 1 {
 		t.Errorf("the operator was told %d times", n)
 	}
+}
+
+// TestRuntime_ConnectorSockets: a connector spends its share of the sockets and no more, under whichever grant.
+func TestRuntime_ConnectorSockets(t *testing.T) {
+	peer, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	grant := Grant{TCP: []string{peer.Addr().String()}, Addresses: []string{"loopback"}}
+	h := start(t, open(t, t.TempDir()), func(c *Config) { c.MaxSockets = 200 }) // 150 for guests, 75 for one
+	h.install(guests.Module(t, "dialer"))
+	h.setGrant("dialer", &grant)
+	ctx, cancel := context.WithCancel(context.Background())
+	params := fmt.Sprintf(`{"address":%q,"count":16,"how":"read"}`, peer.Addr())
+	var calls []<-chan outcome
+	for range 4 {
+		calls = append(calls, h.begin(ctx, "dialer/Leave", params))
+	}
+	eventually(t, "four calls have their connections", func() bool { return h.sockets.Open() == 64 })
+	grant.Deadline = 10 * time.Second
+	h.setGrant("dialer", &grant)
+	a, err := h.execute(context.Background(), "dialer/Leave", params)
+	if err != nil || a.Error == nil || a.Error.Code != "overloaded" {
+		t.Errorf("beyond its share it got %+v, %v", a, err)
+	}
+	if another := h.socketsOf("another"); another.Acquire() {
+		another.Release()
+	} else {
+		t.Error("it has spent another connector's share too")
+	}
+	cancel()
+	for _, c := range calls {
+		<-c
+	}
+	eventually(t, "all sockets are given back", func() bool { return h.sockets.Open() == 0 })
 }

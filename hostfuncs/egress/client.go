@@ -32,7 +32,7 @@ type Config struct {
 	Policy *Policy
 	// Guard judges addresses. Required; one for the process.
 	Guard *Guard
-	// Sockets is the budget of open sockets. Required; one for the process.
+	// Sockets is the budget of open sockets, the connector's share of the process's. Required.
 	Sockets *Sockets
 	// Version is Sluice's, for the User-Agent "sluice/<version>". Default "dev".
 	Version string
@@ -139,7 +139,7 @@ func NewClient(config Config) *Client {
 		destinations: fault.NewSet(config.Fault),
 		transports:   make(map[poolKey]*http.Transport),
 	}
-	config.Sockets.join(c)
+	config.Sockets.process.join(c)
 	return c
 }
 
@@ -154,7 +154,7 @@ func setDefault[T comparable](field *T, value T) {
 // with [ErrClosed]. It may be called more than once.
 func (c *Client) Close() {
 	if !c.closed.Swap(true) {
-		c.config.Sockets.leave(c)
+		c.config.Sockets.process.leave(c)
 	}
 	c.closeIdle()
 }

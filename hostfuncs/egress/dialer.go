@@ -13,7 +13,7 @@ type DialerConfig struct {
 	Policy *TCPPolicy
 	// Guard judges addresses. Required; one for the process.
 	Guard *Guard
-	// Sockets is the budget of open sockets. Required; one for the process.
+	// Sockets is the budget of open sockets, the connector's share of the process's. Required.
 	Sockets *Sockets
 	// ConnectTimeout bounds name resolution and connecting together. Default [DefaultConnectTimeout].
 	ConnectTimeout time.Duration

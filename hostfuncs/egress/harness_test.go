@@ -34,7 +34,7 @@ func newClient(t testing.TB, change func(*Config)) *Client {
 	c := NewClient(config)
 	t.Cleanup(func() {
 		c.Close()
-		if len(config.Sockets.snapshot()) == 0 { // no other client shares them
+		if len(config.Sockets.process.snapshot()) == 0 { // no other client shares them
 			await(t, "all sockets are given back", func() bool { return config.Sockets.Open() == 0 })
 		}
 	})

@@ -7,23 +7,42 @@ import (
 	"sync/atomic"
 )
 
-// Sockets is the process's budget of open sockets, shared by everything that opens or accepts one. Its methods may be
-// called at once.
+// Sockets is a budget of open sockets: the process's, for everything that opens or accepts one, or a [Sockets.Share] of
+// it. Its methods may be called at once.
 type Sockets struct {
-	max  int64
-	open atomic.Int64
+	max     int64
+	open    atomic.Int64
+	parent  *Sockets // which this is a part of; nil for the process's
+	process *process
+}
+
+// process is what all parts of a process's budget share.
+type process struct {
+	guests   *Sockets // the part that guests may have
+	outgoing outgoing
 
 	mu      sync.Mutex // protects clients
 	clients map[*Client]struct{}
 
-	outgoing outgoing
-
 	reclaiming sync.Mutex // held by the one that closes idle connections
 }
 
-// NewSockets returns a budget of at most max sockets.
+// minShare is how many sockets a connector may have where half of what guests may have is less.
+const minShare = 64
+
+// NewSockets returns a budget of at most max sockets. Guests may have three quarters of them: the rest is for those who
+// call, and who manage.
 func NewSockets(max int) *Sockets {
-	return &Sockets{max: int64(max), clients: make(map[*Client]struct{})}
+	s := &Sockets{max: int64(max), process: &process{clients: make(map[*Client]struct{})}}
+	s.process.guests = &Sockets{max: s.max - s.max/4, parent: s, process: s.process}
+	return s
+}
+
+// Share returns the part of the budget that one connector may have: half of what guests may have, but not less than 64
+// of it.
+func (s *Sockets) Share() *Sockets {
+	guests := s.process.guests
+	return &Sockets{max: min(guests.max, max(guests.max/2, minShare)), parent: guests, process: s.process}
 }
 
 // Open is how many sockets are counted at this moment.
@@ -33,63 +52,87 @@ func (s *Sockets) Open() int { return int(s.open.Load()) }
 func (s *Sockets) Max() int { return int(s.max) }
 
 // Acquire counts one socket and reports whether the budget allows it. Where the budget is spent, idle connections of
-// all clients are closed once to make room. Every successful Acquire needs one [Sockets.Release].
+// all clients that share it are closed once to make room. Every successful Acquire needs one [Sockets.Release].
 func (s *Sockets) Acquire() bool { return s.acquire(nil) }
 
 // Release gives back what [Sockets.Acquire] took.
-func (s *Sockets) Release() { s.open.Add(-1) }
+func (s *Sockets) Release() {
+	for ; s != nil; s = s.parent {
+		s.open.Add(-1)
+	}
+}
 
 // acquire closes the idle connections of first before those of the others.
 func (s *Sockets) acquire(first *Client) bool {
-	if s.tryAcquire() {
+	if s.tryAcquire() == nil {
 		return true
 	}
 	if first != nil {
 		first.closeIdle()
-		if s.tryAcquire() {
+		if s.tryAcquire() == nil {
 			return true
 		}
 	}
-	s.reclaiming.Lock()
-	defer s.reclaiming.Unlock()
-	if s.tryAcquire() {
+	s.process.reclaiming.Lock()
+	defer s.process.reclaiming.Unlock()
+	spent := s.tryAcquire()
+	if spent == nil {
 		return true
 	}
-	// The budget is the process's: without this, one connector's idle connections would starve the others' calls.
-	for _, c := range s.snapshot() {
-		c.closeIdle()
+	// Without this, one client's idle connections would starve the others' calls.
+	for _, c := range s.process.snapshot() {
+		if c.config.Sockets.isPartOf(spent) {
+			c.closeIdle()
+		}
 	}
-	return s.tryAcquire()
+	return s.tryAcquire() == nil
 }
 
-func (s *Sockets) tryAcquire() bool {
-	if s.open.Add(1) <= s.max {
-		return true
+// tryAcquire counts one socket, or returns the budget that does not allow it.
+func (s *Sockets) tryAcquire() (spent *Sockets) {
+	for at := s; at != nil; at = at.parent {
+		if at.open.Add(1) <= at.max {
+			continue
+		}
+		for taken := s; ; taken = taken.parent {
+			taken.open.Add(-1)
+			if taken == at {
+				return at
+			}
+		}
 	}
-	s.open.Add(-1)
+	return nil
+}
+
+func (s *Sockets) isPartOf(whole *Sockets) bool {
+	for ; s != nil; s = s.parent {
+		if s == whole {
+			return true
+		}
+	}
 	return false
 }
 
-func (s *Sockets) snapshot() []*Client {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clients := make([]*Client, 0, len(s.clients))
-	for c := range s.clients {
+func (p *process) snapshot() []*Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clients := make([]*Client, 0, len(p.clients))
+	for c := range p.clients {
 		clients = append(clients, c)
 	}
 	return clients
 }
 
-func (s *Sockets) join(c *Client) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.clients[c] = struct{}{}
+func (p *process) join(c *Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clients[c] = struct{}{}
 }
 
-func (s *Sockets) leave(c *Client) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.clients, c)
+func (p *process) leave(c *Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.clients, c)
 }
 
 // Count returns conn as one that gives back, when it is closed, the socket that a successful [Sockets.Acquire] took for it.
@@ -97,12 +140,12 @@ func (s *Sockets) Count(conn net.Conn) net.Conn { return &countedConn{Conn: conn
 
 // countOutgoing is Count for a connection that was opened for a guest. No byte of the guest's has been sent yet.
 func (s *Sockets) countOutgoing(conn net.Conn) net.Conn {
-	return &countedConn{Conn: conn, sockets: s, end: s.outgoing.open(conn)}
+	return &countedConn{Conn: conn, sockets: s, end: s.process.outgoing.open(conn)}
 }
 
 // Outgoing says whether peer, from which a connection to this process has come, is the end of one that was opened for a
 // guest: that is not a program of the operator's, although it comes from this machine.
-func (s *Sockets) Outgoing(peer net.Addr) bool { return s.outgoing.has(endOf(peer)) }
+func (s *Sockets) Outgoing(peer net.Addr) bool { return s.process.outgoing.has(endOf(peer)) }
 
 // countedConn gives its socket back when it is closed.
 type countedConn struct {
@@ -117,7 +160,7 @@ func (c *countedConn) Close() error {
 	err := c.Conn.Close()
 	if !c.closed.Swap(true) {
 		c.sockets.Release()
-		c.sockets.outgoing.closed(c.end)
+		c.sockets.process.outgoing.closed(c.end)
 	}
 	return err
 }

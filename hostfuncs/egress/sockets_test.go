@@ -105,7 +105,7 @@ func TestSockets_Outgoing(t *testing.T) {
 		t.Error("a connection is forgotten as soon as it is closed")
 	}
 	// Long after, and when another one is closed.
-	o := &sockets.outgoing
+	o := &sockets.process.outgoing
 	o.ends[endOf(end)], o.swept = time.Now().Add(-2*lingering), time.Time{}
 	if sockets.Outgoing(end) {
 		t.Error("a connection is known for ever")
@@ -113,5 +113,68 @@ func TestSockets_Outgoing(t *testing.T) {
 	dial(t, d, DialRequest{Address: strings.TrimPrefix(server.url, "http://")}).Abort()
 	if len(o.ends) != 1 {
 		t.Errorf("%d ends are kept", len(o.ends))
+	}
+}
+
+// TestSockets_Share: a connector has its share, all of them leave some for who calls, and one that has spent its own can
+// not have the others' idle connections closed.
+func TestSockets_Share(t *testing.T) {
+	for _, tt := range []struct{ process, guests, share int }{
+		{1000, 750, 375}, {160, 120, 64}, {85, 64, 64}, {16, 12, 12}, {2, 2, 2}, {1, 1, 1},
+	} {
+		process := NewSockets(tt.process)
+		spend := func(s *Sockets) (n int) {
+			for s.Acquire() {
+				n++
+			}
+			return n
+		}
+		first := process.Share()
+		if n := spend(first); n != tt.share || first.Max() != tt.share {
+			t.Errorf("of %d sockets a connector had %d, want %d", tt.process, n, tt.share)
+		}
+		if n := spend(process.Share()) + spend(process.Share()); n != tt.guests-tt.share {
+			t.Errorf("of %d sockets two more had %d, want %d", tt.process, n, tt.guests-tt.share)
+		}
+		if n := spend(process); n != tt.process-tt.guests {
+			t.Errorf("of %d sockets %d were left for others, want %d", tt.process, n, tt.process-tt.guests)
+		}
+		first.Release()
+		if !first.Acquire() || first.Acquire() || process.Open() != tt.process {
+			t.Errorf("of %d sockets %d are counted", tt.process, process.Open())
+		}
+	}
+}
+
+// TestSockets_Share_Idle: one that has spent its share closes its own idle connections, and the others' only where all of
+// them together have spent theirs.
+func TestSockets_Share_Idle(t *testing.T) {
+	server := newRawServer(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true))
+	process := NewSockets(200)
+	greedy, modest := process.Share(), process.Share()
+	client := newClient(t, func(c *Config) { c.Sockets = modest })
+	own := newClient(t, func(c *Config) { c.Sockets = greedy })
+	get(t, client, server.url)
+	get(t, own, server.url)
+	taken := 0
+	// Closed idle connections give their sockets back a little later.
+	await(t, "its own idle connection makes room", func() bool {
+		for greedy.Acquire() {
+			taken++
+		}
+		return taken == greedy.Max()
+	})
+	if modest.Open() != 1 {
+		t.Error("another connector's idle connection was closed")
+	}
+	guests := process.process.guests
+	for guests.Open() < guests.Max() && guests.Acquire() {
+	}
+	await(t, "idle connections of others make room", process.Share().Acquire)
+	for ; taken > 0; taken-- {
+		greedy.Release()
+	}
+	for guests.Open() > 0 {
+		guests.Release()
 	}
 }
