@@ -113,6 +113,7 @@ type Response struct {
 // Client sends requests within a policy. Its methods may be called at once.
 type Client struct {
 	config       Config
+	opener       *opener
 	userAgent    []string
 	closed       atomic.Bool
 	destinations *fault.Set
@@ -139,6 +140,8 @@ func NewClient(config Config) *Client {
 		destinations: fault.NewSet(config.Fault),
 		transports:   make(map[poolKey]*http.Transport),
 	}
+	c.opener = &opener{sockets: config.Sockets, client: c, guard: config.Guard, timeout: config.ConnectTimeout}
+	c.opener.resolver = c.opener.countLookups(config.Resolver)
 	config.Sockets.process.join(c)
 	return c
 }

@@ -31,7 +31,10 @@ type DialerConfig struct {
 
 // Dialer opens connections within a policy. Its methods may be called at once. It keeps nothing open: a connection
 // belongs to who dialled it.
-type Dialer struct{ config DialerConfig }
+type Dialer struct {
+	config DialerConfig
+	opener *opener
+}
 
 // NewDialer returns a dialer.
 func NewDialer(config DialerConfig) *Dialer {
@@ -40,7 +43,9 @@ func NewDialer(config DialerConfig) *Dialer {
 	if config.Counters == nil {
 		config.Counters = new(Counters)
 	}
-	return &Dialer{config}
+	o := &opener{sockets: config.Sockets, guard: config.Guard, timeout: config.ConnectTimeout}
+	o.resolver = o.countLookups(config.Resolver)
+	return &Dialer{config, o}
 }
 
 // DialRequest is where a connection is to go.
@@ -76,7 +81,7 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
 		defer cancel()
 	}
-	raw, err := d.connect(ctx, allowance, &address)
+	raw, err := d.opener.reach(ctx, allowance, address.String())
 	if err != nil {
 		var denial *Denial
 		switch {
@@ -84,8 +89,8 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 			return nil, ended(call.Err())
 		case errors.As(err, &denial):
 			return nil, d.denied(&address, denial)
-		case errors.Is(err, errNoSocket):
-			return nil, &Error{Code: CodeOverloaded, Message: "no socket is left for this call: try again later"}
+		case isNoSocket(err):
+			return nil, noSocket()
 		case ctx.Err() != nil:
 			err = context.DeadlineExceeded // the resolver has errors of its own for it
 		}
@@ -104,31 +109,6 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 	d.config.Counters.ConnectionsOpen.Add(1)
 	c.counters = d.config.Counters
 	return c, nil
-}
-
-// connect opens the socket.
-func (d *Dialer) connect(ctx context.Context, a *Allowance, address *TCPAddress) (net.Conn, error) {
-	// Go connects to the IPv4 address inside a mapped literal, and Control would not see the outer one.
-	if address.literal.IsValid() {
-		if err := d.config.Guard.Check(a, address.literal); err != nil {
-			return nil, err
-		}
-	}
-	if !d.config.Sockets.Acquire() {
-		return nil, errNoSocket
-	}
-	dialer := net.Dialer{
-		Timeout:        d.config.ConnectTimeout,
-		KeepAlive:      15 * time.Second,
-		Resolver:       d.config.Resolver,
-		ControlContext: d.config.Guard.Control(a),
-	}
-	conn, err := dialer.DialContext(ctx, "tcp", address.String())
-	if err != nil {
-		d.config.Sockets.Release()
-		return nil, err
-	}
-	return d.config.Sockets.countOutgoing(conn), nil
 }
 
 // denied reports a denial.

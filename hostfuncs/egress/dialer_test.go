@@ -27,10 +27,8 @@ func newDialer(t testing.TB, change func(*DialerConfig, *TCPEntry), hosts ...str
 	if config.Policy == nil {
 		config.Policy = NewTCPPolicy([]TCPEntry{e}, e.Rules)
 	}
-	t.Cleanup(func() {
-		if n := config.Sockets.Open(); n != 0 {
-			t.Errorf("%d sockets are left", n)
-		}
+	t.Cleanup(func() { // a lookup that was given up ends a little later
+		await(t, "all sockets are given back", func() bool { return config.Sockets.Open() == 0 })
 	})
 	return NewDialer(config)
 }

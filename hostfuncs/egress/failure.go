@@ -39,8 +39,8 @@ func (e *exchange) roundTripError(ctx context.Context, err error) *Error {
 	switch {
 	case errors.As(err, &denial):
 		return e.client.denied(&e.url, denial)
-	case errors.Is(err, errNoSocket):
-		return &Error{Code: CodeOverloaded, Message: "no socket is left for this call: try again later"}
+	case isNoSocket(err):
+		return noSocket()
 	case errors.As(err, &dial):
 		return dialFailure(host, dial.err)
 	case ctx.Err() != nil && !e.connected.Load():
@@ -74,6 +74,17 @@ func (e *exchange) bodyError(ctx context.Context, err error) *Error {
 		return &Error{Code: CodeIncomplete, Message: host + " closed the connection within the response"}
 	}
 	return &Error{Code: CodeProtocol, Message: "the framing of the response of " + host + " is broken"}
+}
+
+func noSocket() *Error {
+	return &Error{Code: CodeOverloaded, Message: "no socket is left for this call: try again later"}
+}
+
+// isNoSocket reports whether the budget refused a socket, one to look a name up by too: net keeps no more than the text of why
+// it could not.
+func isNoSocket(err error) bool {
+	var dns *net.DNSError
+	return errors.Is(err, errNoSocket) || errors.As(err, &dns) && dns.Err == errNoSocket.Error()
 }
 
 func dialFailure(host string, err error) *Error {

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"time"
 )
 
 // Proxy is a forward proxy that requests go through. Policy and guard judge the true target all the same; the proxy's own
@@ -66,11 +65,7 @@ func (c *Client) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.ConnectTimeout)
 	defer cancel()
-	resolver := c.config.Resolver
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
-	addrs, err := resolver.LookupNetIP(ctx, "ip", host)
+	addrs, err := c.opener.resolver.LookupNetIP(ctx, "ip", host)
 	if err == nil && len(addrs) == 0 {
 		err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
 	}
@@ -93,20 +88,14 @@ func (e *exchange) checkTarget(ctx context.Context, a *Allowance) error {
 
 // dialProxy opens a connection to the proxy.
 func (d *dialer) dialProxy(ctx context.Context) (net.Conn, error) {
-	c := d.client
-	if !c.config.Sockets.acquire(c) {
-		return nil, &dialError{errNoSocket}
+	conn, err := d.client.opener.open(ctx, nil, d.client.config.Proxy.address)
+	switch {
+	case err == nil:
+		return conn, nil
+	case isTimeout(err) || isNoSocket(err):
+		return nil, &dialError{err}
 	}
-	own := net.Dialer{Timeout: c.config.ConnectTimeout, KeepAlive: 15 * time.Second, Resolver: c.config.Resolver}
-	conn, err := own.DialContext(ctx, "tcp", c.config.Proxy.address)
-	if err != nil {
-		c.config.Sockets.Release()
-		if isTimeout(err) {
-			return nil, &dialError{err}
-		}
-		return nil, &dialError{&proxyError{"the egress proxy cannot be reached"}}
-	}
-	return c.config.Sockets.countOutgoing(conn), nil
+	return nil, &dialError{&proxyError{"the egress proxy cannot be reached"}}
 }
 
 // forward is dial for requests that the proxy gets itself.
@@ -156,7 +145,7 @@ func (d *dialer) connect(ctx context.Context, target string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(past) })
 	err = askTunnel(conn, target)
 	if !stop() && err == nil {
 		err = ctx.Err()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 )
 
@@ -28,17 +27,7 @@ func (e *dialError) Unwrap() error { return e.err }
 // newTransport returns a pool of connections. Its Proxy is nil, or the one of the configuration, so that no environment
 // variable matters.
 func (c *Client) newTransport(k poolKey) *http.Transport {
-	a := k.allowance
-	d := &dialer{
-		client:    c,
-		allowance: a,
-		net: net.Dialer{
-			Timeout:        c.config.ConnectTimeout,
-			KeepAlive:      15 * time.Second,
-			Resolver:       c.config.Resolver,
-			ControlContext: c.config.Guard.Control(a),
-		},
-	}
+	d := &dialer{client: c, allowance: k.allowance}
 	t := &http.Transport{
 		DialContext: d.dial,
 		TLSClientConfig: &tls.Config{
@@ -74,26 +63,12 @@ func (c *Client) newTransport(k poolKey) *http.Transport {
 type dialer struct {
 	client    *Client
 	allowance *Allowance
-	net       net.Dialer
 }
 
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	// Go connects to the IPv4 address inside a mapped literal, and Control would not see the outer one.
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		if literal, err := netip.ParseAddr(host); err == nil {
-			if err := d.client.config.Guard.Check(d.allowance, literal); err != nil {
-				return nil, &dialError{err}
-			}
-		}
-	}
-	sockets := d.client.config.Sockets
-	if !sockets.acquire(d.client) {
-		return nil, &dialError{errNoSocket}
-	}
-	conn, err := d.net.DialContext(ctx, network, address)
+func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	conn, err := d.client.opener.reach(ctx, d.allowance, address)
 	if err != nil {
-		sockets.Release()
 		return nil, &dialError{err}
 	}
-	return sockets.countOutgoing(conn), nil
+	return conn, nil
 }
