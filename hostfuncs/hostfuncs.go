@@ -35,6 +35,8 @@ const MaxDeadline = 24 * time.Hour
 
 // Doer sends one HTTP request for a guest. *egress.Client is the one that goes out.
 type Doer interface {
+	// Authorise says why a request can't be sent, as far as its method and its URL tell; nil where it may be.
+	Authorise(r *egress.Request) *egress.Error
 	Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error)
 }
 

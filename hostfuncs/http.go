@@ -47,6 +47,12 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 		r.Timeout = min(r.Timeout, max(left-deadlineMargin, left/2))
 	}
 	c.masker, r.Keeper = nil, &c.Secrets
+	if c.Secrets.Refers() {
+		// What is not allowed is not worth searching.
+		if failure := c.HTTP.Authorise(r); failure != nil {
+			return nil, failure, nil
+		}
+	}
 	if failure := c.Secrets.Put(r); failure != nil {
 		return nil, c.failed(capabilityHTTP, failure), nil
 	}
@@ -223,9 +229,14 @@ func appendFailure(dst []byte, e *egress.Error) []byte {
 // Denied is a Doer for a connector to which no HTTP is granted. It is the sentence that says what is missing.
 type Denied string
 
+// Authorise implements Doer.
+func (d Denied) Authorise(*egress.Request) *egress.Error {
+	return &egress.Error{Code: egress.CodeEgressDenied, Message: string(d)}
+}
+
 // Do implements Doer.
-func (d Denied) Do(context.Context, *egress.Request) (*egress.Response, *egress.Error) {
-	return nil, &egress.Error{Code: egress.CodeEgressDenied, Message: string(d)}
+func (d Denied) Do(_ context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
+	return nil, d.Authorise(r)
 }
 
 var _ Doer = Denied("")

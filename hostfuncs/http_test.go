@@ -17,8 +17,11 @@ type doer struct {
 	got      *egress.Request
 	response *egress.Response
 	failure  *egress.Error
-	wait     bool // for the context's end
+	denial   *egress.Error // before anything is sent
+	wait     bool          // for the context's end
 }
+
+func (d *doer) Authorise(*egress.Request) *egress.Error { return d.denial }
 
 func (d *doer) Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
 	d.got = r

@@ -103,3 +103,32 @@ func TestCall_SendHTTP_Keeper(t *testing.T) {
 		}
 	}
 }
+
+// working is who a request's work is done for: it counts nanoseconds.
+type working struct{ total int }
+
+func (w *working) Work(do func(look func(n int))) { do(func(n int) { w.total += n }) }
+
+// A request that is not allowed costs nothing: nobody looks for references in it, or for values.
+func TestCall_SendHTTP_Denied(t *testing.T) {
+	body := []byte(strings.Repeat("sluice-secret-v1", 1<<16))
+	for name, doer := range map[string]Doer{
+		"nothing is granted":   Denied("nothing is granted"),
+		"something else is":    &doer{denial: &egress.Error{Code: egress.CodeEgressDenied, Message: "it is not granted"}},
+		"it would be searched": &doer{response: &egress.Response{Status: 200}},
+	} {
+		c := withSecretB(t, nil)
+		c.HTTP = doer
+		if _, err := c.Secrets.Reference("b"); err != nil {
+			t.Fatal(err)
+		}
+		var w working
+		_, failure, err := c.SendHTTP(context.Background(), &egress.Request{Method: "POST", URL: "https://b.example/", Body: body, Worker: &w})
+		if failure == nil || err != nil {
+			t.Fatalf("%s: %v, %v", name, failure, err)
+		}
+		if denied := failure.Code == egress.CodeEgressDenied; denied == (w.total > 0) {
+			t.Errorf("%s: %v after %d ns", name, failure, w.total)
+		}
+	}
+}

@@ -93,6 +93,8 @@ func (e *Entry) Check() error {
 
 // Doer sends requests. *egress.Client is one.
 type Doer interface {
+	// Authorise says why a request can't be sent, as far as its method and its URL tell; nil where it may be.
+	Authorise(r *egress.Request) *egress.Error
 	Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error)
 }
 
@@ -184,6 +186,9 @@ func (c *Client) authenticate(ctx context.Context, at int, r *egress.Request, us
 	if name := e.Rule.Steered(r.Headers); name != "" {
 		return nil, refused(fmt.Sprintf("with the header %.64q the service could take the request past the rule by which it is authenticated: leave it out", name))
 	}
+	if failure := c.config.Next.Authorise(r); failure != nil {
+		return nil, failure // before a token is fetched, or a body hashed
+	}
 	place := secret.Header
 	switch e.Kind {
 	case Query:
@@ -220,6 +225,9 @@ type caller struct {
 	client *Client
 	used   func(credential string)
 }
+
+// Authorise implements Doer.
+func (c caller) Authorise(r *egress.Request) *egress.Error { return c.client.config.Next.Authorise(r) }
 
 // Do implements Doer.
 func (c caller) Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {

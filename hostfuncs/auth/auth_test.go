@@ -421,3 +421,27 @@ func TestClient_Do_Places(t *testing.T) {
 		}
 	}
 }
+
+// For a request that is not granted nobody looks a secret up, fetches a token or hashes a body.
+func TestClient_Do_NotGranted(t *testing.T) {
+	service, tokens := newService(t), newTokenService(t)
+	for _, e := range []Entry{{Kind: Bearer}, {Kind: SigV4, User: "AK", Region: "r", Service: "s"}, {Kind: OAuth2, User: "me", TokenURL: tokens.URL + "/token"}} {
+		e.Rule, e.Secret = rule(t, service.URL), "key"
+		set := secrets(t, nil, service.URL, tokens.URL)
+		looked := 0
+		c := NewClient(Config{
+			Entries: []Entry{e}, Bound: set.Bound, Next: egressTo(t, service.URL+"/granted"), Tokens: egressTo(t, tokens.URL),
+			Secret: func(name, origin string, place secret.Place) (string, *egress.Error) {
+				looked++
+				return set.ValueFor(name, origin, place)
+			},
+		})
+		r := &egress.Request{Method: "PUT", URL: service.URL + "/other", Body: make([]byte, 1<<20)}
+		if _, failure := c.Do(t.Context(), r, unmasked); failure == nil || failure.Code != egress.CodeEgressDenied {
+			t.Errorf("%s: got %v", e.Kind, failure)
+		}
+		if looked != 0 || tokens.asked.Load() != 0 || len(service.seen()) != 0 {
+			t.Errorf("%s: %d secrets were looked up, %d tokens fetched", e.Kind, looked, tokens.asked.Load())
+		}
+	}
+}

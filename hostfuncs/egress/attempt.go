@@ -17,13 +17,9 @@ const meaningfulTimeout = time.Second
 // attempt sends the exchange's request once, where policy and destination let it.
 func (e *exchange) attempt(ctx context.Context) (*Response, *Error) {
 	c := e.client
-	policy := c.config.Policy
-	if c.config.Observe != nil && e.confined {
-		policy = c.config.Observe.Enforced // a secret does not go where nobody has granted anything
-	}
-	allowance, err := policy.Permit(&e.url, e.method, e.header)
-	if err != nil {
-		return nil, c.denied(&e.url, err)
+	allowance, denied := e.authorise()
+	if denied != nil {
+		return nil, denied
 	}
 	pass, err := e.destination().Enter()
 	if err != nil {
@@ -38,6 +34,19 @@ func (e *exchange) attempt(ctx context.Context) (*Response, *Error) {
 	response, failure := e.run(ctx, allowance)
 	verdict, name = judge(response, failure, start)
 	return response, failure
+}
+
+// authorise asks the policy what the request may reach.
+func (e *exchange) authorise() (*Allowance, *Error) {
+	policy := e.client.config.Policy
+	if o := e.client.config.Observe; o != nil && e.confined {
+		policy = o.Enforced // a secret does not go where nobody has granted anything
+	}
+	allowance, err := policy.Permit(&e.url, e.method, e.header)
+	if err != nil {
+		return nil, e.client.denied(&e.url, err)
+	}
+	return allowance, nil
 }
 
 func (e *exchange) destination() *fault.Destination {

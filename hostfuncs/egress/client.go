@@ -85,6 +85,8 @@ type Request struct {
 	Keeper Keeper
 	// Astray says that a redirect of another origin has led it where it goes: no credential is added to it.
 	Astray bool
+	// Worker, where set, does what takes the processor for long. Default: it is done at once.
+	Worker Worker
 	// Timeout bounds all of it, until the body has been read. Default [DefaultTimeout].
 	Timeout time.Duration
 }
@@ -173,6 +175,17 @@ func (c *Client) closeIdle() {
 	}
 }
 
+// Authorise says why a request can't be sent, as far as its method and its URL tell; nil where it may be. Do does the same
+// and more: it is for those who would compute for a request that is to be refused.
+func (c *Client) Authorise(r *Request) *Error {
+	e := &exchange{client: c}
+	if failure := e.address(r); failure != nil {
+		return failure
+	}
+	_, failure := e.authorise()
+	return failure
+}
+
 // Do sends the request and reads the whole response. Redirects are followed and failures retried as far as [Config] says;
 // no cookie is kept.
 //
@@ -194,13 +207,9 @@ func (c *Client) send(ctx context.Context, r *Request) (*Response, *Error) {
 	if err := ctx.Err(); err != nil {
 		return nil, ended(err)
 	}
-	if !validMethod(r.Method) {
-		return nil, invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
-	}
-	e := &exchange{client: c, call: ctx, method: r.Method, confined: r.Confined, body: lentBody{data: r.Body}}
-	var err error
-	if e.url, err = ParseURL(r.URL); err != nil {
-		return nil, invalid(FieldURL, err.Error())
+	e := &exchange{client: c, call: ctx, body: lentBody{data: r.Body}}
+	if failure := e.address(r); failure != nil {
+		return nil, failure
 	}
 	var invalidHeader *Error
 	if e.header, invalidHeader = c.makeHeader(r.Headers); invalidHeader != nil {
@@ -216,6 +225,19 @@ func (r *Request) timeout() time.Duration {
 		return DefaultTimeout
 	}
 	return r.Timeout
+}
+
+// address reads where the request goes.
+func (e *exchange) address(r *Request) *Error {
+	if !validMethod(r.Method) {
+		return invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
+	}
+	e.method, e.confined = r.Method, r.Confined
+	var err error
+	if e.url, err = ParseURL(r.URL); err != nil {
+		return invalid(FieldURL, err.Error())
+	}
+	return nil
 }
 
 // denied completes the denial with where the request wanted to go, and reports it.

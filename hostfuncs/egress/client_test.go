@@ -403,3 +403,47 @@ func TestClient_Close(t *testing.T) {
 	}
 	await(t, "its connection is closed too", func() bool { return c.config.Sockets.Open() == 0 })
 }
+
+// Authorise says what Do says of method and URL, in the same words, and sends nothing.
+func TestClient_Authorise(t *testing.T) {
+	server := newRawServer(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true))
+	get, err := ParseGrantRule("GET " + server.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	denials := 0
+	c := newClient(t, func(config *Config) {
+		granted := Entry{Rules: []Rule{get}, Addresses: addresses(t, "loopback")}
+		config.OnDenied = func(Denial) { denials++ }
+		config.Policy = newPolicy(t, anywhere, Entry{Rules: rules(t, anywhere...), Addresses: addresses(t, "loopback")})
+		config.Observe = &Observe{Enforced: newPolicy(t, anywhere, granted), Record: func(Observation) {}}
+	})
+	for _, tc := range []struct {
+		Request
+		code Code // none where it may be sent
+	}{
+		{Request{Method: "GET", URL: server.url}, ""},
+		{Request{Method: "GET", URL: server.url, Confined: true}, ""},
+		{Request{Method: "POST", URL: server.url}, ""},
+		{Request{Method: "POST", URL: server.url, Confined: true}, CodeEgressDenied},
+		{Request{Method: "GET", URL: "http://other.example/", Confined: true}, CodeEgressDenied},
+		{Request{Method: "get", URL: server.url}, CodeInvalidRequest},
+		{Request{Method: "GET", URL: "nowhere"}, CodeInvalidRequest},
+	} {
+		before, accepted := denials, server.accepted.Load()
+		failure := c.Authorise(&tc.Request)
+		if reported := denials - before; reported > 1 || (reported == 1) != (tc.code == CodeEgressDenied) {
+			t.Errorf("%+v: %d denials are reported", tc.Request, reported)
+		}
+		if server.accepted.Load() != accepted {
+			t.Errorf("%+v: a connection was opened", tc.Request)
+		}
+		_, done := c.Do(context.Background(), &tc.Request)
+		switch {
+		case tc.code == "" && (failure != nil || done != nil):
+			t.Errorf("%+v: %v, and %v when it is sent", tc.Request, failure, done)
+		case tc.code != "" && (failure == nil || done == nil || failure.Code != tc.code || failure.Message != done.Message || failure.Field != done.Field):
+			t.Errorf("%+v: %v, and %v when it is sent", tc.Request, failure, done)
+		}
+	}
+}

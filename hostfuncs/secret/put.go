@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"bytes"
 	"mime"
 	"net/url"
 	"slices"
@@ -23,7 +22,7 @@ const maxPut = 16
 // unchanged then.
 func (c *Call) Put(r *egress.Request) *egress.Error {
 	c.origin = ""
-	if len(c.names) == 0 && !c.Access.hides() {
+	if !c.Refers() && !c.Access.hides() {
 		return nil
 	}
 	u, err := egress.ParseURL(r.URL)
@@ -31,8 +30,8 @@ func (c *Call) Put(r *egress.Request) *egress.Error {
 		return &egress.Error{Code: egress.CodeInvalidRequest, Field: egress.FieldURL, Message: err.Error()}
 	}
 	origin := u.Origin()
-	if len(c.names) > 0 {
-		p := putting{call: c, origin: origin, values: make(map[string]string)}
+	if c.Refers() {
+		p := putting{finder: finder{call: c}, origin: origin, values: make(map[string]string)}
 		next := *r
 		if failure := p.all(&next); failure != nil {
 			return failure
@@ -107,7 +106,7 @@ func (c *Call) masked(values []string, origin string) []string {
 
 // putting is one request in which references are replaced.
 type putting struct {
-	call   *Call
+	finder
 	origin string
 	values map[string]string // by name, looked up once a request
 	count  int
@@ -118,7 +117,7 @@ func (p *putting) all(r *egress.Request) *egress.Error {
 	if failure := p.none("its URL but for the query", before, after); failure != nil {
 		return failure
 	}
-	query, failure := p.replace(query, Query, url.QueryEscape)
+	query, failure := p.text(query, Query, url.QueryEscape)
 	if failure != nil {
 		return failure
 	}
@@ -153,12 +152,23 @@ func cutQuery(url string) (before, query, after string) {
 // none refuses references where none may stand.
 func (p *putting) none(where string, texts ...string) *egress.Error {
 	for _, text := range texts {
-		if _, name, _ := p.next(text); name != "" {
-			return denied("the secret %q stands in the request where none may, in %s: secrets can be put into header values, the query, and a body of JSON or a form", name, where)
+		all, failure := p.find([]byte(text), 1, unpaid)
+		if failure != nil {
+			return failure
+		}
+		if len(all) > 0 {
+			return misplaced(all[0].name, where)
 		}
 	}
 	return nil
 }
+
+func misplaced(name, where string) *egress.Error {
+	return denied("the secret %q stands in the request where none may, in %s: secrets can be put into header values, the query, and a body of JSON or a form", name, where)
+}
+
+// unpaid is for what belongs to a request's head, which is paid for as it is parsed.
+func unpaid(int) {}
 
 func (p *putting) headers(r *egress.Request) *egress.Error {
 	var replaced [][2]string
@@ -166,7 +176,7 @@ func (p *putting) headers(r *egress.Request) *egress.Error {
 		if failure := p.none("a header's name", h[0]); failure != nil {
 			return failure
 		}
-		value, failure := p.replace(h[1], Header, func(s string) string { return s })
+		value, failure := p.text(h[1], Header, func(s string) string { return s })
 		if failure != nil {
 			return failure
 		}
@@ -187,20 +197,46 @@ func (p *putting) headers(r *egress.Request) *egress.Error {
 	return nil
 }
 
-func (p *putting) body(r *egress.Request) *egress.Error {
-	if !bytes.Contains(r.Body, []byte(referencePrefix)) {
-		return nil
+// text returns a part of a request's head with its references replaced: itself where there are none.
+func (p *putting) text(text string, place Place, encode func(string) string) (string, *egress.Error) {
+	all, failure := p.find([]byte(text), maxPut, unpaid)
+	if failure == nil {
+		failure = p.lookUp(all, place)
 	}
-	text := string(r.Body)
-	encode := encodingOf(r.Headers)
-	if encode == nil {
-		return p.none("a body that is sent neither as JSON nor as a form", text)
+	if failure != nil || len(all) == 0 {
+		return text, failure
 	}
-	replaced, failure := p.replace(text, Body, encode)
-	if failure != nil {
+	return string(p.replace([]byte(text), all, encode, unpaid)), nil
+}
+
+// maxBody bounds a body that holds references, in bytes: it is copied.
+const maxBody = 1 << 20
+
+func (p *putting) body(r *egress.Request) (failure *egress.Error) {
+	var all []found
+	r.Work(searchedPerByte*len(r.Body), func(look func(n int)) {
+		all, failure = p.find(r.Body, maxPut, look)
+	})
+	if failure != nil || len(all) == 0 {
 		return failure
 	}
-	r.Body = []byte(replaced)
+	encode := encodingOf(r.Headers)
+	switch {
+	case encode == nil:
+		return misplaced(all[0].name, "a body that is sent neither as JSON nor as a form")
+	case len(r.Body) > maxBody:
+		return denied("a body that holds references to secrets may have %d bytes, and this one has %d: put the secret into a header or the query, or send what is large without one", maxBody, len(r.Body))
+	}
+	if failure := p.lookUp(all, Body); failure != nil {
+		return failure
+	}
+	encoded := 0
+	for _, f := range all {
+		encoded += encodedPerByte * len(p.values[f.name])
+	}
+	r.Work(encoded, func(look func(n int)) {
+		r.Body = p.replace(r.Body, all, encode, look)
+	})
 	return nil
 }
 
@@ -233,67 +269,54 @@ func inJSON(text string) string {
 	return string(quoted[1 : len(quoted)-1])
 }
 
-// next finds the first reference of this call in a text: where it is, and what it stands for; "" where there is none.
-func (p *putting) next(text string) (at int, name string, reference string) {
-	for from := 0; ; {
-		i := strings.Index(text[from:], referencePrefix)
-		if i < 0 || len(text)-from-i < ReferenceLength {
-			return 0, "", ""
-		}
-		at := from + i
-		reference := text[at : at+ReferenceLength]
-		if name, ok := p.call.names[reference]; ok {
-			return at, name, reference
-		}
-		from = at + len(referencePrefix)
+// lookUp has the values ready that stand for references in one place.
+func (p *putting) lookUp(all []found, place Place) *egress.Error {
+	if p.count += len(all); p.count > maxPut {
+		return denied("the request holds more than %d references to secrets: send it in parts", maxPut)
 	}
+	for _, f := range all {
+		if failure := p.value(f.name, place); failure != nil {
+			return failure
+		}
+	}
+	return nil
 }
 
-// replace puts values into a text that is one place.
-func (p *putting) replace(text string, place Place, encode func(string) string) (string, *egress.Error) {
-	var out strings.Builder
-	for {
-		at, name, reference := p.next(text)
-		if name == "" {
-			break
-		}
-		if p.count++; p.count > maxPut {
-			return "", denied("the request holds more than %d references to secrets: send it in parts", maxPut)
-		}
-		value, failure := p.value(name, place)
-		if failure != nil {
-			return "", failure
-		}
-		out.WriteString(text[:at])
-		out.WriteString(encode(value))
-		text = text[at+len(reference):]
+// encodedPerByte is what it takes to write a byte of a value, in nanoseconds.
+const encodedPerByte = 8
+
+// replace returns a text that holds references, with values in their place.
+func (p *putting) replace(text []byte, all []found, encode func(string) string, look func(n int)) []byte {
+	var out []byte
+	done := 0
+	for _, f := range all {
+		value := p.values[f.name]
+		look(encodedPerByte * len(value))
+		out = append(append(out, text[done:f.at]...), encode(value)...)
+		done = f.at + ReferenceLength
 	}
-	if out.Len() == 0 {
-		return text, nil
-	}
-	out.WriteString(text)
-	return out.String(), nil
+	return append(out, text[done:]...)
 }
 
-// value returns a secret's value, if it may be sent to the origin in this place.
-func (p *putting) value(name string, place Place) (string, *egress.Error) {
+// value has a secret's value ready, if it may be sent to the origin in this place.
+func (p *putting) value(name string, place Place) *egress.Error {
 	d, failure := p.call.Access.find(name)
 	switch {
 	case failure != nil:
-		return "", failure
+		return failure
 	case !slices.Contains(d.origins, p.origin):
-		return "", denied("the secret %q is not bound to %s: add that origin to secrets.%s.origins", name, p.origin, name)
+		return denied("the secret %q is not bound to %s: add that origin to secrets.%s.origins", name, p.origin, name)
 	case !slices.Contains(d.places, place):
-		return "", denied("the secret %q may not be put into the %s of a request: add %s to secrets.%s.places", name, place, place, name)
+		return denied("the secret %q may not be put into the %s of a request: add %s to secrets.%s.places", name, place, place, name)
 	}
-	if value, ok := p.values[name]; ok {
-		return value, nil
+	if _, ok := p.values[name]; ok {
+		return nil
 	}
 	value, failure := p.call.Access.value(d)
 	if failure != nil {
-		return "", failure
+		return failure
 	}
 	p.values[name] = value
 	p.call.Use(value)
-	return value, nil
+	return nil
 }

@@ -62,6 +62,9 @@ func (c *Call) Reference(name string) (string, error) {
 	return reference, nil
 }
 
+// Refers says whether a request of the call can hold a reference, which is to be looked for.
+func (c *Call) Refers() bool { return len(c.names) > 0 }
+
 // Value returns a secret in the clear, for a guest that is granted that.
 func (c *Call) Value(name string) (string, *egress.Error) {
 	d, failure := c.Access.find(name)

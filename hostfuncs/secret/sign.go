@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -76,25 +75,13 @@ func (s *Signer) HMAC(data []byte, look func(n int)) []byte {
 // Signable refuses data that hold a reference of the call: it would be replaced in the request, and the signature be one of
 // something else. look is as for [Signer.HMAC].
 func (c *Call) Signable(data []byte, look func(n int)) *egress.Error {
-	if len(c.names) == 0 {
+	if !c.Refers() {
 		return nil
 	}
-	for len(data) >= ReferenceLength {
-		piece := data[:min(len(data), signedPiece)]
-		look(len(piece))
-		for at := 0; ; at += len(referencePrefix) {
-			i := bytes.Index(piece[at:], []byte(referencePrefix))
-			if at += i; i < 0 || at+ReferenceLength > len(piece) {
-				break
-			}
-			if name, ok := c.names[string(piece[at:at+ReferenceLength])]; ok {
-				return denied("what is to be signed holds what stands for the secret %q: the value comes into its place when the request leaves, behind the signature, which would not hold. Sign what holds no secret", name)
-			}
-		}
-		if len(piece) == len(data) {
-			return nil
-		}
-		data = data[len(piece)-ReferenceLength+1:]
+	f := finder{call: c}
+	all, failure := f.find(data, 1, look)
+	if failure != nil || len(all) == 0 {
+		return failure
 	}
-	return nil
+	return denied("what is to be signed holds what stands for the secret %q: the value comes into its place when the request leaves, behind the signature, which would not hold. Sign what holds no secret", all[0].name)
 }

@@ -342,17 +342,31 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	}
 	// The guest stands still until the client has returned, and the client reads nothing after that: its memory is lent.
 	request.Body = body
-	spendCopy(ctx, len(body))
+	w := &worker{ctx}
+	request.Worker = w
 	done := sandbox.Waiting(ctx)
 	received, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), request)
 	done()
 	interruptible(err)
-	r := newResponse(c.Host.MaskHTTP(received, failure, func(n int) { sandbox.Spend(ctx, n) }))
+	if received != nil {
+		chargeTransfer(ctx, len(body)+len(received.Body))
+	}
+	r := newResponse(c.Host.MaskHTTP(received, failure, w.look))
 	if !c.charge(r.size()) {
 		return int32(hostfuncs.TooLarge)
 	}
 	return int32(c.keep(at, r))
 }
+
+// worker has what a request takes of the processor counted as the guest's computing.
+type worker struct{ ctx context.Context } // of the host function
+
+// Work implements [egress.Worker].
+func (w *worker) Work(do func(look func(n int))) {
+	sandbox.Computing(w.ctx, func() { do(w.look) })
+}
+
+func (w *worker) look(n int) { sandbox.Spend(w.ctx, n) }
 
 // interruptible unwinds the guest where err is not nil: its call's context has ended. wazero turns the panic into the
 // error that the call returns; it is the engine's own way for a host function to end a guest.

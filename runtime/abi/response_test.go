@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs"
+	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
 	"sluice/runtime/sandbox"
 	"sluice/runtime/sandbox/memory"
@@ -97,7 +98,9 @@ func TestNative_IsJSON_Long(t *testing.T) {
 		"numbers": "[" + strings.Repeat("1,", 4<<20) + "1]", "text": `"` + strings.Repeat("é", 4<<20) + `"`,
 		"blanks": strings.Repeat(" ", 8<<20) + "1",
 	} {
-		c := responding(egress.Response{Status: 200, Body: []byte(body)})
+		// Out of the cache it comes without a charge.
+		c := &Call{Host: &hostfuncs.Call{Cache: cache.New(64 << 20)}}
+		c.Host.Cache.Put("k", []byte(body), time.Minute)
 		m, err := forwarderCode()
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +110,8 @@ func TestNative_IsJSON_Long(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := &guest{t, c, in}
-		g.send()
+		key, n := g.put(0, "k")
+		g.want(3, "cache_get", key, n)
 		_, err = g.try(context.Background(), "is_json", 3)
 		g.wantFault(err, sandbox.OutOfFuel)
 		in.Close()

@@ -211,6 +211,8 @@ func (g *guest) wantFault(err error, want sandbox.FaultKind) {
 // answering is an egress client that has its answers ready.
 type answering func(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error)
 
+func (f answering) Authorise(*egress.Request) *egress.Error { return nil }
+
 func (f answering) Do(ctx context.Context, r *egress.Request) (*egress.Response, *egress.Error) {
 	return f(ctx, r)
 }

@@ -154,6 +154,17 @@ func ContextOf(ctx context.Context) context.Context { return ctx.(*entry).Contex
 // ctx is the host function's.
 func Waiting(ctx context.Context) (done func()) { return ctx.(*entry).instance.wait() }
 
+// Computing says that a host function which waits is about to compute, for as long as do does. It takes until the guest may
+// compute, and unwinds it as the end of Waiting does. ctx is the host function's.
+func Computing(ctx context.Context, do func()) {
+	i := ctx.(*entry).instance
+	if !i.unmetered() {
+		i.resume()
+		defer i.wait()
+	}
+	do()
+}
+
 // Has says whether the guest exports a function of that name.
 func (i *Instance) Has(export string) bool {
 	_, ok := i.function(export)

@@ -263,6 +263,45 @@ func TestWaiting(t *testing.T) {
 	must(t, first(t, compiled(t, e, m.Bytes()), PageSize), "run")
 }
 
+// What a host function computes while it waits is the guest's, and what it waits before and behind that is not.
+func TestComputing(t *testing.T) {
+	const computed, waited = 20 * time.Millisecond, time.Hour
+	calls := 0
+	var e *Engine
+	e = newEngine(t, Config{HostModules: []HostModule{{Name: "host", Functions: []HostFunction{{
+		Name: "work", Func: func(ctx context.Context, _ api.Module, _ []uint64) {
+			calls++
+			m := &ctx.(*entry).instance.meter
+			wait := func() { m.resumed = m.resumed.Add(-waited) }
+			done := Waiting(ctx)
+			wait()
+			Computing(ctx, func() {
+				if m.holder == (permits.Holder{}) {
+					t.Error("it computes without leave")
+				}
+				Spend(ctx, int(computed))
+				m.resumed = m.resumed.Add(-computed)
+			})
+			if m.holder != (permits.Holder{}) {
+				t.Error("it waits, and keeps others from computing")
+			}
+			wait()
+			done()
+		},
+	}}}}})
+	m := wasmtest.Module{Imports: []wasmtest.Import{{Module: "host", Name: "work"}},
+		Functions: []wasmtest.Function{{Export: "run", Code: wasmtest.Loop(wasmtest.Call(0), wasmtest.Br(0))}}}
+	i, err := compiled(t, e, m.Bytes()).First(context.Background(), nil, Limits{Memory: PageSize, CPU: 10 * computed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if err := i.Call(context.Background(), nil, "run"); kindOf(t, err) != OutOfFuel || calls < 2 || calls > 12 {
+		t.Errorf("%v after %d times %v", err, calls, computed)
+	}
+	allPermitsAreBack(t, e)
+}
+
 // Fuel is the same for the same work, however it was sliced, and more for more.
 func TestInstance_Fuel(t *testing.T) {
 	var byEngine []int64
