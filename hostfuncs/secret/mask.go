@@ -37,8 +37,9 @@ type Masker struct {
 type needle struct {
 	text []byte
 	// base64 says that the text is the part of an encoding that only the value decides. The characters beside it hold a
-	// part of the value too.
-	base64 bool
+	// part of the value too: before and after are those that hold it, "" for any.
+	base64        bool
+	before, after string
 }
 
 // NewMasker returns a masker of values, nil where none is long enough. A nil Masker finds nothing.
@@ -52,10 +53,10 @@ func NewMasker(values []string) *Masker {
 		m.markup = m.markup || strings.Trim(value, unreserved) != ""
 		// As it is, and as it was sent: an origin can send back what it got without reading it, and that encoded once more.
 		for _, form := range []string{value, inJSON(value), url.QueryEscape(value)} {
-			m.add([]byte(form), false)
+			m.add(needle{text: []byte(form)})
 			for shift := range 3 {
 				for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-					m.add(middle(encoding, form, shift), true)
+					m.add(middle(encoding, form, shift))
 				}
 			}
 		}
@@ -70,7 +71,8 @@ func NewMasker(values []string) *Masker {
 	}
 	m.folded = &Masker{spaces: m.spaces, markup: m.markup, folds: true}
 	for _, n := range m.needles {
-		m.folded.add(asciiLower(n.text), n.base64)
+		n.text, n.before, n.after = asciiLower(n.text), string(asciiLower([]byte(n.before))), string(asciiLower([]byte(n.after)))
+		m.folded.add(n)
 	}
 	return m
 }
@@ -85,14 +87,14 @@ func (m *Masker) addLatin1(value string) {
 	for _, c := range []byte(value) {
 		read = utf8.AppendRune(read, rune(c))
 	}
-	m.add(read, false)
+	m.add(needle{text: read})
 	for _, r := range value {
 		if r > 0xff {
 			return
 		}
 		written = append(written, byte(r))
 	}
-	m.add(written, false)
+	m.add(needle{text: written})
 }
 
 // asciiLower is a copy of a text with the letters of ASCII in lower case, which leaves every byte in its place.
@@ -106,17 +108,11 @@ func asciiLower(text []byte) []byte {
 	return lower
 }
 
-func (m *Masker) add(text []byte, encoded bool) {
-	if !slices.ContainsFunc(m.needles, func(n needle) bool { return bytes.Equal(n.text, text) }) {
-		m.needles = append(m.needles, needle{text, encoded})
+func (m *Masker) add(n needle) {
+	same := func(o needle) bool { return bytes.Equal(o.text, n.text) && o.before == n.before && o.after == n.after }
+	if !slices.ContainsFunc(m.needles, same) {
+		m.needles = append(m.needles, n)
 	}
-}
-
-// middle is the part of the Base64 of a text that holds a value, with so many bytes before it modulo 3, that is the same
-// whatever stands around the value.
-func middle(encoding *base64.Encoding, value string, shift int) []byte {
-	encoded := encoding.EncodeToString(append(make([]byte, shift), value...))
-	return []byte(encoded[(8*shift+5)/6 : 8*(shift+len(value))/6])
 }
 
 // Response masks the values in a response's headers, and in its body up to MaxMasked. That takes a while for a large body
@@ -248,11 +244,9 @@ func (v view) find(found []span, n needle) []span {
 		s := span{from + i, from + i + len(n.text)}
 		from = s.to
 		if n.base64 {
-			if s.from > 0 && isBase64(v.text[s.from-1]) {
-				s.from--
-			}
-			if s.to < len(v.text) && isBase64(v.text[s.to]) {
-				s.to++
+			var ok bool
+			if s, ok = n.beside(v.text, s); !ok {
+				continue
 			}
 		}
 		if v.at != nil {
@@ -260,10 +254,6 @@ func (v view) find(found []span, n needle) []span {
 		}
 		found = append(found, s)
 	}
-}
-
-func isBase64(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '-' || c == '_'
 }
 
 // decode reads b with one kind of escapes: escape returns what the one at the start of a text stands for, and how long

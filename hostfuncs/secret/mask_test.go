@@ -86,6 +86,27 @@ func TestMasker_Base64(t *testing.T) {
 	}
 }
 
+// What differs from a value within Base64 in any bit is none.
+func TestMasker_Base64_Near(t *testing.T) {
+	for _, secret := range []string{"hunt", "hunter22", value} {
+		m := NewMasker([]string{secret})
+		for before := range 4 {
+			for after := range 4 {
+				for bit := range 8 * len(secret) {
+					near := []byte(secret)
+					near[bit/8] ^= 0x80 >> (bit % 8)
+					for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+						text := e.EncodeToString([]byte(strings.Repeat("u", before) + string(near) + strings.Repeat("v", after)))
+						if got := m.Text(text); got != text {
+							t.Fatalf("%q with bit %d of %q changed became %s", text, bit, secret, got)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestMasker_Response(t *testing.T) {
 	m := NewMasker([]string{"hunter22"})
 	large := bytes.Repeat([]byte("hunter22 "), MaxMasked/9+1)
