@@ -41,6 +41,9 @@ type Config struct {
 	Secrets        map[string]secret.Definition
 	SecretsKeyFile string
 	SecretsKey     *secret.Key // nil for none
+
+	// Warnings are sentences about what is set, for whoever starts a server with it.
+	Warnings []string
 }
 
 // Setting is one scalar setting.

@@ -105,8 +105,12 @@ func (c *Config) loadSecretsKey(getenv func(string) (string, bool)) (err error) 
 		return fmt.Errorf("%s is empty: set a key, or unset it to have no store of secrets", secretsKeyVariable)
 	case c.SecretsKeyFile != "":
 		name = "the key in secrets.key_file"
-		if text, err = readKeyFile(c.SecretsKeyFile); err != nil {
+		var open bool
+		if text, open, err = readKeyFile(c.SecretsKeyFile); err != nil {
 			return fmt.Errorf("the key in secrets.key_file can't be read: %w", err)
+		}
+		if open {
+			c.Warnings = append(c.Warnings, "every user of this machine can read or change the file of secrets.key_file: restrict it to its owner (chmod 600)")
 		}
 	case !ok:
 		return c.needNoKey()
@@ -127,18 +131,23 @@ func (c *Config) needNoKey() error {
 	return nil
 }
 
-func readKeyFile(path string) (string, error) {
+// readKeyFile returns what is in the file, and whether it is open to every user of the machine.
+func readKeyFile(path string) (text string, open bool, err error) {
 	f, err := os.Open(path)
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
 		err = pathError.Err // without the path: a key may stand there by mistake
 	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
-	return string(text), err
+	info, err := f.Stat()
+	if err != nil {
+		return "", false, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	return string(b), info.Mode().Perm()&0o006 != 0, err
 }
 
 // checkSecretGrants makes sure that what is granted is defined.

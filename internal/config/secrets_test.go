@@ -60,6 +60,23 @@ grants:
 	}
 }
 
+// A key that every user of the machine can read is warned of. Its file's group is whoever is to start the server, perhaps.
+func TestLoad_OpenKeyFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o640: false, 0o644: true, 0o602: true} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		c, err := load(t, "secrets: {key_file: "+file+"}", nil, nil)
+		if err != nil || c.SecretsKey == nil || (len(c.Warnings) == 1) != warned || warned && !strings.Contains(c.Warnings[0], "secrets.key_file") {
+			t.Errorf("%o: warned %q, %v", mode, c.Warnings, err)
+		}
+	}
+}
+
 func TestLoadWithoutKey(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sluice.yaml")
 	if err := os.WriteFile(file, []byte("secrets: {key_file: /does/not/exist, a: {from: store}}"), 0o600); err != nil {
