@@ -64,6 +64,7 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
+	c.Secrets.Note(failure) // the host's own
 	c.masker = c.Secrets.MessageMasker()
 	return nil, c.failed(capabilityHTTP, failure), nil
 }

@@ -78,6 +78,7 @@ func (r *Runtime) run(ctx context.Context, cmd *Command, call *Call) (*envelope.
 	}
 	defer entry.Release()
 	answer, err := r.execute(ctx, entry, cmd, call)
+	r.noteSecrets(cmd, call, &entry.Host.Secrets)
 	_, _, answered, tooLarge := entry.Output()
 	if err != nil || !answered {
 		r.showGuest(entry, cmd.masker(entry), "connector", cmd.Connector(), "command", cmd.ID, "call", call.ID)

@@ -283,6 +283,8 @@ type Connector struct {
 	Requested []Requested
 	// Limits are those of a call, with what the grant says of them.
 	Limits Limits
+	// UndefinedSecrets are those that the grant names and nobody defines: they can't be used.
+	UndefinedSecrets []string
 }
 
 // Connectors are all installed connectors, sorted by name.
@@ -299,6 +301,7 @@ func (r *Runtime) describe(c *connector) Connector {
 	return Connector{
 		Name: c.name, Version: c.version, Versions: c.entry.Versions, Bundled: c.entry.Bundled,
 		Unavailable: c.unavailable, Grant: c.grant, GrantSource: c.source, Requested: r.requestedBy(c), Limits: c.limits,
+		UndefinedSecrets: r.undefinedSecrets(c.grant),
 	}
 }
 

@@ -32,7 +32,12 @@ type Requested struct {
 	Granted []string `json:"granted,omitempty"`
 	// Add is what the grant lacks, as a sentence's rest: `"private" in addresses`.
 	Add string `json:"add,omitempty"`
+	// Problem says why the connector may not have it although it is granted, as a sentence's rest after "it".
+	Problem string `json:"problem,omitempty"`
 }
+
+// undefined is the Problem of a secret that nobody defines.
+const undefined = "is granted, and not defined under secrets in the configuration file"
 
 // comparisons say for each capability what of a request a connector with this grant may have.
 var comparisons = map[string]func(r *Runtime, g Grant, c manifest.Capability) []Requested{
@@ -106,6 +111,9 @@ func (r *Runtime) compareSecrets(g Grant, c manifest.Capability) []Requested {
 			if granted.Name == name {
 				item.State, item.Add, item.Granted = GrantedFully, "", beyondRequests(granted)
 			}
+		}
+		if item.State == GrantedFully && r.secrets != nil && !r.secrets.Defined(name) {
+			item.State, item.Granted, item.Problem = GrantedNot, nil, undefined
 		}
 		out = append(out, item)
 	}
@@ -208,6 +216,8 @@ func Missing(requested []Requested) []string {
 			line += " " + q.Item
 		}
 		switch {
+		case q.Problem != "":
+			line += " " + q.Problem
 		case q.State == GrantedPartly:
 			line += fmt.Sprintf(" is granted in part (%s)", strings.Join(q.Granted, ", "))
 		default:

@@ -295,8 +295,32 @@ func TestSecrets_Denied(t *testing.T) {
 	if _, _, n := service.last(); n != 0 {
 		t.Errorf("%d requests left", n)
 	}
-	if !strings.Contains(h.log.String(), "env:SLUICE_TEST_MISSING: it is not set") {
+	const why = `connector=misbehave command=misbehave/Secret call=call-1 secret=other error="env:SLUICE_TEST_MISSING: it is not set"`
+	if strings.Count(h.log.String(), why) != 1 {
 		t.Errorf("the operator is not told why there is no value: %s", h.log)
+	}
+}
+
+// The log says whose call it was that the host could not authenticate.
+func TestSecrets_Unavailable_Auth(t *testing.T) {
+	service := newMirror(t)
+	h := start(t, open(t, t.TempDir()), func(c *Config) {
+		c.Dev = true
+		c.Secrets = map[string]secret.Definition{"key": {From: "env:SLUICE_TEST_MISSING", Origins: []string{service.url}}}
+		g, err := ParseGrant([]byte(`{"auth": [{"rule": "` + service.url + `", "kind": "bearer", "secret": "key"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Grants = map[string]Grant{"misbehave": g}
+	})
+	h.install(guests.Module(t, "misbehave"))
+	a, err := h.execute(t.Context(), "misbehave/Fetch", `{"url":"`+service.url+`"}`)
+	if err != nil || a.Error == nil || a.Error.Code != "secret_unavailable" {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	const why = `connector=misbehave command=misbehave/Fetch call=call-1 secret=key error="env:SLUICE_TEST_MISSING: it is not set"`
+	if !strings.Contains(h.log.String(), why) {
+		t.Errorf("logged %s", h.log)
 	}
 }
 

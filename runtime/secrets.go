@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sluice/hostfuncs/secret"
 	"sluice/runtime/abi"
@@ -12,12 +13,7 @@ import (
 
 // newSecrets makes the operator's secrets of their definitions. Every one that is granted must be defined.
 func newSecrets(c Config, grants map[string]Grant) (*secret.Set, error) {
-	set, err := secret.NewSet(secret.Config{
-		Definitions: c.Secrets, Store: c.SecretStore,
-		OnUnavailable: func(name string, err error) {
-			c.Logger.Warn("a secret that a connector needs has no value that can be used", "secret", name, "error", err.Error())
-		},
-	})
+	set, err := secret.NewSet(secret.Config{Definitions: c.Secrets, Store: c.SecretStore})
 	if err != nil {
 		return nil, err
 	}
@@ -31,12 +27,30 @@ func newSecrets(c Config, grants map[string]Grant) (*secret.Set, error) {
 	return set, nil
 }
 
+// noteSecrets tells the operator which secrets had no value when a call needed one.
+func (r *Runtime) noteSecrets(cmd *Command, call *Call, used *secret.Call) {
+	for _, u := range used.Unavailable() {
+		r.config.Logger.Warn("a secret that a connector needs has no value that can be used",
+			"connector", cmd.Connector(), "command", cmd.ID, "call", call.ID, "secret", u.Name, "error", u.Err.Error())
+	}
+}
+
+// undefinedSecrets are those that a grant names and nobody defines. Management refuses such a grant, but the definition can
+// go afterwards.
+func (r *Runtime) undefinedSecrets(g Grant) []string {
+	var names []string
+	for _, name := range g.secretNames() {
+		if !r.secrets.Defined(name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // checkSecrets refuses a grant of what is not defined.
 func (r *Runtime) checkSecrets(g Grant) error {
-	for _, name := range g.secretNames() {
-		if !r.secrets.Defined(name) {
-			return refuse(RefusedGrant, fmt.Sprintf("The grant names the secret %q, which is not defined under secrets in the configuration file. Define it there and restart.", name))
-		}
+	if names := r.undefinedSecrets(g); len(names) > 0 {
+		return refuse(RefusedGrant, fmt.Sprintf("The grant names the secret %q, which is not defined under secrets in the configuration file. Define it there and restart.", names[0]))
 	}
 	return nil
 }

@@ -264,6 +264,9 @@ func showGrant(out io.Writer, info server.GrantInfo) error {
 	}
 	fmt.Fprintf(out, "a call may have %d MiB of memory, responses of %d bytes, an answer of %d bytes, and %s\n",
 		info.Limits.Memory>>20, info.Limits.Response, info.Limits.Output, time.Duration(info.Limits.DeadlineMS)*time.Millisecond)
+	for _, name := range info.UndefinedSecrets {
+		fmt.Fprintf(out, "the secret %s is not defined any more: define it under secrets in the configuration file, or grant without it\n", shown(name))
+	}
 	fmt.Fprintln(out, "it asks for")
 	showRequested(out, info.Requested)
 	return nil
@@ -298,6 +301,9 @@ func showRequested(out io.Writer, requested []runtime.Requested) {
 		}
 		if q.Add != "" {
 			fmt.Fprintf(out, "      the grant lacks %s\n", shown(q.Add))
+		}
+		if q.Problem != "" {
+			fmt.Fprintf(out, "      it %s\n", shown(q.Problem))
 		}
 	}
 }

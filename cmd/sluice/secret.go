@@ -50,9 +50,27 @@ func newSecretSet() *cobra.Command {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s is set\n", args[0])
-		return nil
+		return c.warnOfUse(cmd.ErrOrStderr(), args[0])
 	})
 	return cmd
+}
+
+// warnOfUse says where nothing will use a value that was set.
+func (c *client) warnOfUse(w io.Writer, name string) error {
+	var answer server.SecretList
+	if err := c.manage("GET", "/admin/v1/secrets", "", nil, &answer); err != nil {
+		return err
+	}
+	for _, s := range answer.Secrets {
+		switch {
+		case s.Name != name:
+		case s.From == "":
+			fmt.Fprintf(w, "warning: no secret of that name is defined: add secrets.%s, with from: store, to the server's configuration file and restart it\n", name)
+		case s.From != secret.FromStore:
+			fmt.Fprintf(w, "warning: secrets.%s is defined from %s: the stored value is not used\n", name, shown(s.From))
+		}
+	}
+	return nil
 }
 
 func secretPath(name string) string { return "/admin/v1/secrets/" + url.PathEscape(name) }
@@ -75,7 +93,7 @@ func newSecretList() *cobra.Command {
 			return printJSON(cmd.OutOrStdout(), answer)
 		}
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tFROM\tSTORED\tPLACES\tORIGINS")
+		fmt.Fprintln(w, "NAME\tFROM\tVALUE\tPLACES\tORIGINS")
 		for _, s := range answer.Secrets {
 			from := s.From
 			if from == "" {
@@ -85,14 +103,30 @@ func newSecretList() *cobra.Command {
 			if origins == "" {
 				origins = "none"
 			}
-			stored := map[bool]string{true: "yes", false: "no"}[s.Stored]
+			value := map[bool]string{true: "there", false: "missing"}[s.Available]
+			if s.From == "" {
+				value = "unused"
+			}
 			var places []string
 			for _, p := range s.Places {
 				places = append(places, string(p))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", shown(s.Name), shown(from), stored, shown(strings.Join(places, " ")), shown(origins))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", shown(s.Name), shown(from), value, shown(strings.Join(places, " ")), shown(origins))
 		}
-		return w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		for _, s := range answer.Secrets {
+			switch {
+			case s.Problem != "":
+				fmt.Fprintf(cmd.OutOrStdout(), "%s has no value that can be used: %s\n", shown(s.Name), shown(s.Problem))
+			case s.From == "":
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is not defined: the stored value is not used\n", shown(s.Name))
+			case s.Stored && s.From != secret.FromStore:
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is defined from %s: the stored value is not used\n", shown(s.Name), shown(s.From))
+			}
+		}
+		return nil
 	})
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -124,10 +125,11 @@ func serve(ctx context.Context, c *config.Config) error {
 	for wrong, probably := range config.Misspelt(os.Environ()) {
 		logger.Warn("a variable of the environment is no setting", "variable", wrong, "did_you_mean", probably)
 	}
-	for _, w := range srv.Warnings() {
+	for _, w := range slices.Concat(c.Warnings, srv.Warnings()) {
 		logger.Warn(w)
 	}
 	warnOfGrants(c, rt, logger)
+	warnOfSecrets(rt, logger)
 	_, commands := rt.Commands()
 	logger.Info("serving", "address", ln.Addr().String(), "version", version, "connectors", len(rt.Connectors()),
 		"catalog_revision", commands, "reset_mode", rt.Sandboxes().Mode, "ready_after_ms", time.Since(began).Milliseconds())
@@ -154,6 +156,20 @@ func warnOfGrants(c *config.Config, rt *runtime.Runtime, logger *slog.Logger) {
 	}
 	for name := range unused {
 		logger.Warn("a grant is for a connector that is not installed", "connector", name)
+	}
+}
+
+// warnOfSecrets names the secrets that no call could use as things are.
+func warnOfSecrets(rt *runtime.Runtime, logger *slog.Logger) {
+	for _, s := range rt.Secrets() {
+		if s.Problem != "" {
+			logger.Warn("a secret has no value that can be used: calls that need it fail", "secret", s.Name, "from", s.From, "error", s.Problem)
+		}
+	}
+	for _, connector := range rt.Connectors() {
+		for _, name := range connector.UndefinedSecrets {
+			logger.Warn("a grant names a secret that is not defined: define it under secrets, or grant without it", "connector", connector.Name, "secret", name)
+		}
 	}
 }
 

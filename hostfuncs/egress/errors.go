@@ -85,6 +85,10 @@ type Error struct {
 	// Message may name a host that was made of one: they are for whoever looks for secrets in it, and nobody else.
 	Locations []string
 
+	// Reason is set with CodeSecretUnavailable: why there is no value, for the operator. It names variables and files, and is
+	// no part of the message.
+	Reason error
+
 	ended error
 }
 

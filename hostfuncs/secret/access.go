@@ -96,8 +96,7 @@ func (a *Access) find(name string) (*defined, *egress.Error) {
 func (a *Access) value(d *defined) (string, *egress.Error) {
 	value, err := a.set.value(d)
 	if err != nil {
-		// Why is for the operator: it names variables and files.
-		return "", &egress.Error{Code: egress.CodeSecretUnavailable,
+		return "", &egress.Error{Code: egress.CodeSecretUnavailable, Reason: &Unavailable{d.name, err},
 			Message: fmt.Sprintf("the secret %q has no value that can be used; its operator finds the reason in Sluice's log", d.name)}
 	}
 	return value, nil

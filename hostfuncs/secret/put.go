@@ -34,6 +34,7 @@ func (c *Call) Put(r *egress.Request) *egress.Error {
 		p := putting{finder: finder{call: c}, origin: origin, values: make(map[string]string)}
 		next := *r
 		if failure := p.all(&next); failure != nil {
+			c.Note(failure)
 			return failure
 		}
 		next.Confined = p.count > 0

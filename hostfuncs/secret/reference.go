@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 
 	"sluice/hostfuncs/egress"
@@ -36,7 +37,34 @@ type Call struct {
 	origin string            // of the request that Put was last called for, where anything may have to be masked
 	values []string          // that this call has used, for masking
 	clear  []string          // that the guest has read
+
+	unavailable []*Unavailable
 }
+
+// Unavailable is why a secret that a call may use has no value.
+type Unavailable struct {
+	// Name is the secret's.
+	Name string
+	// Err names the source, as the definition has it. It is for the operator, and holds no part of a value.
+	Err error
+}
+
+// Error implements error.
+func (u *Unavailable) Error() string { return fmt.Sprintf("the secret %q: %v", u.Name, u.Err) }
+
+// Note keeps why a secret was not available, once for each secret, where that is what failed.
+func (c *Call) Note(failure *egress.Error) {
+	if failure == nil {
+		return
+	}
+	u, ok := failure.Reason.(*Unavailable)
+	if ok && !slices.ContainsFunc(c.unavailable, func(other *Unavailable) bool { return other.Name == u.Name }) {
+		c.unavailable = append(c.unavailable, u)
+	}
+}
+
+// Unavailable are the secrets that had no value when the call needed one, for the operator's log.
+func (c *Call) Unavailable() []*Unavailable { return c.unavailable }
 
 // Reference returns the text that stands for a secret in this call, the same each time. It says nothing of whether the
 // secret may be used, or is there: the request that holds it is refused then.
@@ -77,6 +105,7 @@ func (c *Call) Value(name string) (string, *egress.Error) {
 	}
 	value, failure := c.Access.value(d)
 	if failure != nil {
+		c.Note(failure)
 		return "", failure
 	}
 	if !slices.Contains(c.clear, value) {

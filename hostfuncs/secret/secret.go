@@ -54,8 +54,6 @@ type Config struct {
 	Store *Store
 	// LookupEnv reads a variable of the environment. Default: the process's.
 	LookupEnv func(name string) (string, bool)
-	// OnUnavailable, where set, is told why a value could not be had. It must not block. The error holds no value.
-	OnUnavailable func(name string, err error)
 }
 
 // Set is all secrets that the operator defined.
@@ -142,23 +140,32 @@ func parseOrigin(text string) (string, error) {
 // Info is what may be shown of a secret.
 type Info struct {
 	Name string `json:"name"`
-	// From is "env", "file", "store", or "" for a value in the store that no definition refers to.
+	// From is where the value is, as the definition has it, or "" for a value in the store that no definition refers to.
 	From    string   `json:"from"`
 	Origins []string `json:"origins"`
 	Places  []Place  `json:"places"`
 	// Stored says that the store holds a value of that name.
 	Stored bool `json:"stored"`
+	// Available says that there is a value that can be used.
+	Available bool `json:"available"`
+	// Problem says why there is none; "" where there is one, or no definition.
+	Problem string `json:"problem,omitempty"`
 }
 
-// List is what may be shown of all secrets, defined or stored, sorted by name.
+// List is what may be shown of all secrets, defined or stored, sorted by name. It looks each value up.
 func (s *Set) List() []Info {
 	stored := s.config.Store.Names()
 	list := make([]Info, 0, len(s.defined)+len(stored))
 	for name, d := range s.defined {
-		list = append(list, Info{
-			Name: name, From: d.source.kind, Origins: append([]string{}, d.origins...), Places: slices.Clone(d.places),
+		info := Info{
+			Name: name, From: d.source.String(), Origins: append([]string{}, d.origins...), Places: slices.Clone(d.places),
 			Stored: slices.Contains(stored, name),
-		})
+		}
+		if _, err := s.look(d); err != nil {
+			info.Problem = err.Error()
+		}
+		info.Available = info.Problem == ""
+		list = append(list, info)
 	}
 	for _, name := range stored {
 		if s.defined[name] == nil {

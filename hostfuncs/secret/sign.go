@@ -41,6 +41,7 @@ func (c *Call) Signer(name, algorithm string) (*Signer, *egress.Error) {
 	}
 	value, failure := c.Access.value(d)
 	if failure != nil {
+		c.Note(failure)
 		return nil, failure
 	}
 	c.Use(value)

@@ -50,17 +50,13 @@ var (
 // value looks a value up. It is done for each use, so that a file that was changed counts at once.
 func (s *Set) value(d *defined) (string, error) {
 	value, err := s.look(d)
-	if err == nil {
-		return value, nil
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", d.source, err)
 	}
-	err = fmt.Errorf("%s: %w", d.source, err)
-	if s.config.OnUnavailable != nil {
-		s.config.OnUnavailable(d.name, err)
-	}
-	return "", err
+	return value, nil
 }
 
-// look is value without a report.
+// look is value without naming the source in its error.
 func (s *Set) look(d *defined) (string, error) {
 	value, err := s.read(d)
 	if err != nil {

@@ -37,11 +37,9 @@ func TestSet_Value(t *testing.T) {
 		{name: "no store", from: "store", err: "store: the store holds no value of that name"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var reported error
 			s, err := NewSet(Config{
-				Definitions:   map[string]Definition{"a": {From: tc.from, Origins: []string{"api.example"}}},
-				LookupEnv:     func(name string) (string, bool) { return tc.env, name == "X" },
-				OnUnavailable: func(_ string, err error) { reported = err },
+				Definitions: map[string]Definition{"a": {From: tc.from, Origins: []string{"api.example"}}},
+				LookupEnv:   func(name string) (string, bool) { return tc.env, name == "X" },
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -52,14 +50,18 @@ func TestSet_Value(t *testing.T) {
 			if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("got %.20q, %v; want %.20q, %s", got, err, tc.want, tc.err)
 			}
+			if info := s.List()[0]; info.From != tc.from || info.Available != (tc.err == "") || !strings.Contains(tc.err, info.Problem) && !strings.HasSuffix(err.Error(), ": "+info.Problem) {
+				t.Errorf("shown as %+v", info)
+			}
 			if tc.err == "" {
 				return
 			}
 			r.Headers[0][1] = reference(t, c, "a")
 			failure := c.Put(r)
 			checkCode(t, "put", failure, egress.CodeSecretUnavailable)
-			if strings.Contains(failure.Message, tc.from) || reported == nil || !strings.Contains(reported.Error(), tc.err) {
-				t.Errorf("the guest is told %s, the operator %v", failure.Message, reported)
+			c.Put(r)
+			if noted := c.Unavailable(); strings.Contains(failure.Message, tc.from) || len(noted) != 1 || noted[0].Name != "a" || !strings.Contains(noted[0].Error(), tc.err) {
+				t.Errorf("the guest is told %s, the operator %v", failure.Message, noted)
 			}
 		})
 	}

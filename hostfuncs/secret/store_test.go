@@ -52,9 +52,9 @@ func TestStore(t *testing.T) {
 	}
 	set := newSet(t, map[string]Definition{"a": {From: "store", Origins: []string{"api.example"}}, "x": {From: "env:X"}}, s)
 	want := []Info{
-		{Name: "a", From: "store", Origins: []string{"https://api.example"}, Places: []Place{Header}, Stored: true},
+		{Name: "a", From: "store", Origins: []string{"https://api.example"}, Places: []Place{Header}, Stored: true, Available: true},
 		{Name: "b", Origins: []string{}, Places: []Place{}, Stored: true},
-		{Name: "x", From: "env", Origins: []string{}, Places: []Place{Header}},
+		{Name: "x", From: "env:X", Origins: []string{}, Places: []Place{Header}, Problem: "it is not set"},
 	}
 	if got := set.List(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)

@@ -24,6 +24,8 @@ type GrantInfo struct {
 	Requested []runtime.Requested `json:"requested"`
 	// Missing says the same of what is not granted, in a line each.
 	Missing []string `json:"missing"`
+	// UndefinedSecrets are those that the grant names and nobody defines: they can't be used.
+	UndefinedSecrets []string `json:"undefined_secrets"`
 }
 
 // LimitsInfo are the limits of a call, in bytes and milliseconds.
@@ -52,7 +54,7 @@ func grantInfoOf(c runtime.Connector) GrantInfo {
 		Limits: LimitsInfo{
 			Memory: c.Limits.Memory, Response: c.Limits.Response, Output: c.Limits.Output, DeadlineMS: c.Limits.Deadline.Milliseconds(),
 		},
-		Requested: c.Requested, Missing: runtime.Missing(c.Requested),
+		Requested: c.Requested, Missing: runtime.Missing(c.Requested), UndefinedSecrets: append([]string{}, c.UndefinedSecrets...),
 	}
 }
 

@@ -62,7 +62,7 @@ func TestSecrets(t *testing.T) {
 	for _, path := range []string{"/metrics", "/admin/v1/secrets", "/admin/v1/connectors", "/readiness", "/v1/commands"} {
 		answers = append(answers, s.Send("GET", path, s.Operator(), ""))
 	}
-	if list := answers[len(answers)-4]; string(list.Body) != `{"secrets":[{"name":"canary","from":"store","origins":["`+service.URL+`"],"places":["header"],"stored":true}]}` {
+	if list := answers[len(answers)-4]; string(list.Body) != `{"secrets":[{"name":"canary","from":"store","origins":["`+service.URL+`"],"places":["header"],"stored":true,"available":true}]}` {
 		t.Errorf("the list is %s", list)
 	}
 	if metrics := string(answers[len(answers)-5].Body); !strings.Contains(metrics, `sluice_calls_total{command="Secret",connector="misbehave",outcome="secret_denied"} 1`) {
