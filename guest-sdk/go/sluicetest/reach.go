@@ -1,18 +1,23 @@
 package sluicetest
 
 import (
+	"encoding/hex"
 	"errors"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sluice/runtime/manifest"
 )
 
 // target is what a request or a connection is for, and also what a rule of a manifest covers. Both are read as strictly as
-// the host reads them, but that names with characters outside ASCII are compared as they are written.
+// the host reads them, but that names with characters outside ASCII are compared as they are written, and what stands for ASCII in
+// other scripts is not looked for in paths.
 type target struct {
 	scheme string // "http", "https", or "" for a connection
 	host   string // in lower case, without trailing dot and brackets. Of a rule: "" is any, ".example.com" each below it
@@ -103,7 +108,7 @@ func requestTarget(url string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	if strings.ContainsFunc(tail, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if !plainText(tail) {
 		return target{}, errCharacters
 	}
 	if t.host, err = plainHost(host); err != nil {
@@ -274,35 +279,49 @@ func isNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// plainPath says whether every server reads the path as it is written: it has no dot segments, and nothing that becomes
-// one, or a separator, however often it is decoded.
+// maxDecodings is how often a path may be encoded.
+const maxDecodings = 4
+
+var (
+	escape        = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+	unicodeEscape = regexp.MustCompile(`%[uU][0-9A-Fa-f]{4}`)
+)
+
+// plainPath says whether every server reads the path as it is written: it has no dot segments and no separators, however
+// often it is decoded, and nothing that some server cuts off.
 func plainPath(path string) bool {
-	if strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) {
+	if !plainText(path) || strings.Count(path, "%") != len(escape.FindAllString(path, -1)) {
 		return false
 	}
-	for segment := range strings.SplitSeq(path, "/") {
-		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
+	slashes, dots := strings.Count(path, "/"), strings.Count(path, ".")
+	for range maxDecodings {
+		if strings.Count(path, "/") != slashes || strings.Count(path, ".") != dots || !utf8.ValidString(path) ||
+			strings.ContainsFunc(path, unicode.IsControl) || strings.ContainsAny(path, "\\\u2044\u2215\u2216\u29f8") ||
+			unicodeEscape.MatchString(path) || slices.ContainsFunc(strings.Split(path, "/"), onlyDots) {
 			return false
 		}
-	}
-	parts := strings.Split(path, "%")
-	for i := 1; i < len(parts); i++ {
-		if code, ok := escaped(parts[i]); !ok || strings.Contains("2e 2f 5c 00", code) {
-			return false
+		decoded := escape.ReplaceAllStringFunc(path, func(code string) string {
+			c, _ := hex.DecodeString(code[1:]) // of two digits
+			return string(c)
+		})
+		if decoded == path {
+			return true
 		}
+		path = decoded
 	}
-	return true
+	return false
 }
 
-// escaped is what stands behind a percent sign, and behind those that it encodes itself: two hexadecimal digits in lower
-// case. It is "25" for a percent sign that encodes nothing more, and false for what is no escape.
-func escaped(s string) (code string, ok bool) {
-	isHex := func(s string) bool { return len(s) >= 2 && strings.Trim(s[:2], "0123456789abcdefABCDEF") == "" }
-	for strings.HasPrefix(s, "25") && isHex(s[2:]) {
-		s = s[2:]
+// onlyDots says whether a segment is one of dots to a server that cuts off parameters, queries and what can't be seen.
+func onlyDots(segment string) bool {
+	if i := strings.IndexAny(segment, ";?#"); i >= 0 {
+		segment = segment[:i]
 	}
-	if !isHex(s) {
-		return "", false
-	}
-	return strings.ToLower(s[:2]), true
+	seen := func(r rune) bool { return r != '.' && unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+	return strings.Contains(segment, ".") && !strings.ContainsFunc(segment, seen)
+}
+
+// plainText says whether a text has no character that has to be percent-encoded.
+func plainText(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
