@@ -277,6 +277,8 @@ func TestOAuth2_Timeout(t *testing.T) {
 
 type doer func(*egress.Request) (*egress.Response, *egress.Error)
 
+func (d doer) Authorise(*egress.Request) *egress.Error { return nil }
+
 func (d doer) Do(_ context.Context, r *egress.Request) (*egress.Response, *egress.Error) { return d(r) }
 
 // Tokens are known for as long as one may be good, toward the origins that they can have come to.
