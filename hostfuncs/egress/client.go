@@ -291,6 +291,7 @@ type exchange struct {
 	target    url.URL     // url as net/http takes it
 	body      lentBody    // the request's, if there is one
 	wire      boundedReader
+	context   requestContext // the request's
 	trace     httptrace.ClientTrace
 	connected atomic.Bool // the request has a connection, TLS included
 }
@@ -305,7 +306,8 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	if len(e.body.data) > 0 {
 		defer e.body.takeBack()
 	}
-	request, invalidURL := e.makeRequest(httptrace.WithClientTrace(ctx, &e.trace))
+	e.context = requestContext{ctx, e}
+	request, invalidURL := e.makeRequest(httptrace.WithClientTrace(&e.context, &e.trace))
 	if invalidURL != nil {
 		return nil, invalidURL
 	}

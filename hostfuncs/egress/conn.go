@@ -141,12 +141,11 @@ func (c *Conn) StartTLS(ctx context.Context, timeout time.Duration) *Error {
 
 // handshake begins TLS. The connection is closed where that fails.
 func (c *Conn) handshake(call, bounded context.Context) *Error {
-	ctx, cancel := context.WithTimeout(bounded, c.tlsTimeout)
-	defer cancel()
 	_ = c.raw.SetDeadline(time.Time{})
 	out := &outbox{Conn: c.raw}
-	secure := tls.Client(out, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.host, RootCAs: c.roots})
-	if err := secure.HandshakeContext(ctx); err != nil {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.roots}
+	secured, err := secure(bounded, out, config, c.host, c.tlsTimeout)
+	if err != nil {
 		c.Abort()
 		if call.Err() != nil {
 			return ended(call.Err())
@@ -154,7 +153,7 @@ func (c *Conn) handshake(call, bounded context.Context) *Error {
 		return &Error{Code: CodeTLS, Message: "TLS with " + c.host + " failed: " + tlsReason(err)}
 	}
 	out.begin()
-	c.stream, c.out = secure, out
+	c.stream, c.out = secured, out
 	return nil
 }
 

@@ -81,20 +81,13 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
 		defer cancel()
 	}
+	if err := d.opener.takeTurn(ctx); err != nil {
+		return nil, d.failure(call, ctx, &address, err)
+	}
+	defer d.opener.giveTurn()
 	raw, err := d.opener.reach(ctx, allowance, address.String())
 	if err != nil {
-		var denial *Denial
-		switch {
-		case call.Err() != nil:
-			return nil, ended(call.Err())
-		case errors.As(err, &denial):
-			return nil, d.denied(&address, denial)
-		case isNoSocket(err):
-			return nil, noSocket()
-		case ctx.Err() != nil:
-			err = context.DeadlineExceeded // the resolver has errors of its own for it
-		}
-		return nil, dialFailure(address.host, err)
+		return nil, d.failure(call, ctx, &address, err)
 	}
 	if o := d.config.Observe; o != nil {
 		o.connected(d.config.Guard, &address, raw)
@@ -109,6 +102,22 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 	d.config.Counters.ConnectionsOpen.Add(1)
 	c.counters = d.config.Counters
 	return c, nil
+}
+
+// failure names why there is no connection, within ctx, which call is the end of.
+func (d *Dialer) failure(call, ctx context.Context, address *TCPAddress, err error) *Error {
+	var denial *Denial
+	switch {
+	case call.Err() != nil:
+		return ended(call.Err())
+	case errors.As(err, &denial):
+		return d.denied(address, denial)
+	case isOverload(err):
+		return overload(err)
+	case ctx.Err() != nil:
+		err = context.DeadlineExceeded // the resolver has errors of its own for it
+	}
+	return dialFailure(address.host, err)
 }
 
 // denied reports a denial.

@@ -39,8 +39,8 @@ func (e *exchange) roundTripError(ctx context.Context, err error) *Error {
 	switch {
 	case errors.As(err, &denial):
 		return e.client.denied(&e.url, denial)
-	case isNoSocket(err):
-		return noSocket()
+	case isOverload(err):
+		return overload(err)
 	case errors.As(err, &dial):
 		return dialFailure(host, dial.err)
 	case ctx.Err() != nil && !e.connected.Load():
@@ -76,15 +76,18 @@ func (e *exchange) bodyError(ctx context.Context, err error) *Error {
 	return &Error{Code: CodeProtocol, Message: "the framing of the response of " + host + " is broken"}
 }
 
-func noSocket() *Error {
-	return &Error{Code: CodeOverloaded, Message: "no socket is left for this call: try again later"}
+// isOverload reports whether too much is under way for a connection, or for looking a name up: of why that could not be done,
+// net keeps no more than the text.
+func isOverload(err error) bool {
+	var dns *net.DNSError
+	return errors.Is(err, errNoTurn) || errors.Is(err, errNoSocket) || errors.As(err, &dns) && dns.Err == errNoSocket.Error()
 }
 
-// isNoSocket reports whether the budget refused a socket, one to look a name up by too: net keeps no more than the text of why
-// it could not.
-func isNoSocket(err error) bool {
-	var dns *net.DNSError
-	return errors.Is(err, errNoSocket) || errors.As(err, &dns) && dns.Err == errNoSocket.Error()
+func overload(err error) *Error {
+	if errors.Is(err, errNoTurn) {
+		return &Error{Code: CodeOverloaded, Message: "too many connections are being opened at this moment: try again later"}
+	}
+	return &Error{Code: CodeOverloaded, Message: "no socket is left for this call: try again later"}
 }
 
 func dialFailure(host string, err error) *Error {

@@ -7,7 +7,8 @@ import (
 
 // countLookups returns a resolver that looks names up as base does, or as Go does where that is nil, and counts the
 // sockets that it asks name servers by: two for each name at the same time, for up to ten seconds where no server answers.
-// A lookup ends with the last who waits for it, which Go's own notices only when its time is over.
+// A lookup ends with who waits for it, which Go's own notices only when its time is over; one that several have waited for
+// goes on until then.
 func (o *opener) countLookups(base *net.Resolver) *net.Resolver {
 	counted := &net.Resolver{PreferGo: true} // the system's own would do it out of sight
 	dial := (&net.Dialer{}).DialContext

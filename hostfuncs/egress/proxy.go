@@ -92,20 +92,20 @@ func (d *dialer) dialProxy(ctx context.Context) (net.Conn, error) {
 	switch {
 	case err == nil:
 		return conn, nil
-	case isTimeout(err) || isNoSocket(err):
+	case isTimeout(err) || isOverload(err):
 		return nil, &dialError{err}
 	}
 	return nil, &dialError{&proxyError{"the egress proxy cannot be reached"}}
 }
 
 // forward is dial for requests that the proxy gets itself.
-func (d *dialer) forward(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialProxy(ctx) }
+func (d *dialer) forward(ctx context.Context, _ string) (net.Conn, error) { return d.dialProxy(ctx) }
 
 // maxTunnels bounds how many addresses of a host are tried.
 const maxTunnels = 4
 
 // tunnel is dial through the proxy, by CONNECT to an address of the target that was judged here.
-func (d *dialer) tunnel(ctx context.Context, _, address string) (net.Conn, error) {
+func (d *dialer) tunnel(ctx context.Context, address string) (net.Conn, error) {
 	c := d.client
 	ctx, cancel := context.WithTimeout(ctx, c.config.ConnectTimeout)
 	defer cancel()

@@ -14,6 +14,7 @@ type Sockets struct {
 	open    atomic.Int64
 	parent  *Sockets // which this is a part of; nil for the process's
 	process *process
+	dials   turns // to open a connection
 }
 
 // process is what all parts of a process's budget share.
@@ -33,7 +34,7 @@ const minShare = 64
 // NewSockets returns a budget of at most max sockets. Guests may have three quarters of them: the rest is for those who
 // call, and who manage.
 func NewSockets(max int) *Sockets {
-	s := &Sockets{max: int64(max), process: &process{clients: make(map[*Client]struct{})}}
+	s := &Sockets{max: int64(max), process: &process{clients: make(map[*Client]struct{})}, dials: make(turns, processDials)}
 	s.process.guests = &Sockets{max: s.max - s.max/4, parent: s, process: s.process}
 	return s
 }
@@ -42,7 +43,8 @@ func NewSockets(max int) *Sockets {
 // of it.
 func (s *Sockets) Share() *Sockets {
 	guests := s.process.guests
-	return &Sockets{max: min(guests.max, max(guests.max/2, minShare)), parent: guests, process: s.process}
+	most := min(guests.max, max(guests.max/2, minShare))
+	return &Sockets{max: most, parent: guests, process: s.process, dials: make(turns, connectorDials)}
 }
 
 // Open is how many sockets are counted at this moment.

@@ -28,15 +28,16 @@ func (e *dialError) Unwrap() error { return e.err }
 // variable matters.
 func (c *Client) newTransport(k poolKey) *http.Transport {
 	d := &dialer{client: c, allowance: k.allowance}
+	dial := d.dial
+	switch {
+	case k.forwards:
+		dial = d.forward
+	case c.config.Proxy.isSet():
+		dial = d.tunnel
+	}
 	t := &http.Transport{
-		DialContext: d.dial,
-		TLSClientConfig: &tls.Config{
-			MinVersion:         tls.VersionTLS12,
-			RootCAs:            c.config.RootCAs,
-			Certificates:       c.config.Certificates,
-			ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
-		},
-		TLSHandshakeTimeout:    c.config.TLSTimeout,
+		DialContext:            d.inTurn(dial),
+		DialTLSContext:         d.inTurn(d.secured(dial)),
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // decoded here, within the response limit
 		MaxResponseHeaderBytes: maxResponseHeader,
@@ -50,13 +51,36 @@ func (c *Client) newTransport(k poolKey) *http.Transport {
 			MaxReceiveBufferPerStream: min(max(c.config.ResponseLimit, 64<<10), 4<<20),
 		},
 	}
-	switch {
-	case k.forwards:
-		t.Proxy, t.DialContext = c.config.Proxy.url, d.forward
-	case c.config.Proxy.isSet():
-		t.DialContext = d.tunnel
+	if k.forwards {
+		t.Proxy = c.config.Proxy.url
 	}
 	return t
+}
+
+// secured is dial with TLS over it.
+func (d *dialer) secured(dial dialFunc) dialFunc {
+	config := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		NextProtos:         []string{"h2", "http/1.1"},
+		RootCAs:            d.client.config.RootCAs,
+		Certificates:       d.client.config.Certificates,
+		ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
+	}
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, &dialError{err}
+		}
+		conn, err := dial(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		secured, err := secure(ctx, conn, config, host, d.client.config.TLSTimeout)
+		if err != nil {
+			return nil, err
+		}
+		return secured, nil
+	}
 }
 
 // dialer opens the connections of one transport.
@@ -65,7 +89,7 @@ type dialer struct {
 	allowance *Allowance
 }
 
-func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
+func (d *dialer) dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := d.client.opener.reach(ctx, d.allowance, address)
 	if err != nil {
 		return nil, &dialError{err}
