@@ -31,7 +31,7 @@ func (c *Call) Signer(name, algorithm, data []byte) (*secret.Signer, *egress.Err
 	switch {
 	case c.Describing:
 		return nil, nil, NotAvailable
-	case !secret.ValidName(string(name)) || !secret.ValidAlgorithm(string(algorithm)):
+	case !validSecretName(name) || len(algorithm) > secret.MaxName || !secret.ValidAlgorithm(string(algorithm)):
 		return nil, nil, Invalid
 	case len(data) > secret.MaxSigned:
 		return nil, nil, TooLarge
@@ -45,9 +45,14 @@ func (c *Call) SecretValue(name []byte) (string, *egress.Error, Errno) {
 	if c.Describing {
 		return "", nil, NotAvailable
 	}
-	if len(name) > secret.MaxName || !secret.ValidName(string(name)) {
+	if !validSecretName(name) {
 		return "", nil, Invalid
 	}
 	value, failure := c.Secrets.Value(string(name))
 	return value, c.failed(capabilitySecret, failure), OK
+}
+
+// validSecretName is secret.ValidName for a guest's memory: of what can't be a name nothing is copied.
+func validSecretName(name []byte) bool {
+	return len(name) <= secret.MaxName && secret.ValidName(string(name))
 }

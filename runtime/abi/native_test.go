@@ -393,6 +393,7 @@ func TestHostCalls_TooLong(t *testing.T) {
 	}{
 		"secret":       {func(n uint64) []uint64 { return []uint64{4096, n, 0, 48} }, invalid},
 		"secret_value": {func(n uint64) []uint64 { return []uint64{4096, n} }, invalid},
+		"hmac":         {func(n uint64) []uint64 { return []uint64{4096, n, 4096, n, 0, 8} }, invalid},
 		"http_header":  {func(n uint64) []uint64 { return []uint64{2, 4096, n, 0, 8} }, invalid},
 		"cache_get":    {func(n uint64) []uint64 { return []uint64{4096, n} }, invalid},
 		"cache_put":    {func(n uint64) []uint64 { return []uint64{4096, n, 0, 8, 1000} }, invalid},

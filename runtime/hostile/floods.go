@@ -28,7 +28,8 @@ func floods() []Module {
 		harm: w.Loop(w.I32(free), w.I32(len(headers)), w.I32(0), w.I32(0), w.Call(hostHTTPSend), w.Drop, w.Br(0))}
 	// Names are copied by the host, unless they can't be any.
 	names := w.Code(w.I32(0), w.I32(fullBytes), w.I32(0), w.I32(48), w.Call(hostSecret), w.Drop,
-		w.I32(0), w.I32(fullBytes), w.Call(hostSecretValue), w.Drop, w.I32(0), w.I32(fullBytes), w.Call(hostCacheGet), w.Drop)
+		w.I32(0), w.I32(fullBytes), w.Call(hostSecretValue), w.Drop,
+		w.I32(0), w.I32(fullBytes), w.I32(0), w.I32(fullBytes), w.I32(0), w.I32(0), w.Call(hostHMAC), w.Drop, w.I32(0), w.I32(fullBytes), w.Call(hostCacheGet), w.Drop)
 	return []Module{
 		heads.burning("flood-of-headers"),
 		guest{Module: large, harm: w.Loop(names, w.Br(0))}.burning("flood-of-long-names"),
