@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/egress/egresstest"
 	"sluice/hostfuncs/secret"
 )
 
@@ -104,11 +105,6 @@ func TestCall_SendHTTP_Keeper(t *testing.T) {
 	}
 }
 
-// working is who a request's work is done for: it counts nanoseconds.
-type working struct{ total int }
-
-func (w *working) Work(do func(look func(n int))) { do(func(n int) { w.total += n }) }
-
 // A request that is not allowed costs nothing: nobody looks for references in it, or for values.
 func TestCall_SendHTTP_Denied(t *testing.T) {
 	body := []byte(strings.Repeat("sluice-secret-v1", 1<<16))
@@ -122,13 +118,13 @@ func TestCall_SendHTTP_Denied(t *testing.T) {
 		if _, err := c.Secrets.Reference("b"); err != nil {
 			t.Fatal(err)
 		}
-		var w working
+		var w egresstest.Worker
 		_, failure, err := c.SendHTTP(context.Background(), &egress.Request{Method: "POST", URL: "https://b.example/", Body: body, Worker: &w})
 		if failure == nil || err != nil {
 			t.Fatalf("%s: %v, %v", name, failure, err)
 		}
-		if denied := failure.Code == egress.CodeEgressDenied; denied == (w.total > 0) {
-			t.Errorf("%s: %v after %d ns", name, failure, w.total)
+		if denied := failure.Code == egress.CodeEgressDenied; denied == (w.Total > 0) {
+			t.Errorf("%s: %v after %d ns", name, failure, w.Total)
 		}
 	}
 }

@@ -8,26 +8,8 @@ import (
 	"testing"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/egress/egresstest"
 )
-
-// paying is who a request's work is done for: it counts steps and nanoseconds, and may give up at a step.
-type paying struct {
-	steps, total int
-	most         int // the longest step
-	last         int // 0 is none
-}
-
-func (p *paying) Work(do func(look func(n int))) { do(p.look) }
-
-func (p *paying) look(n int) {
-	p.total += n
-	p.most = max(p.most, n)
-	if p.steps++; p.steps == p.last {
-		panic("over")
-	}
-}
-
-var _ egress.Worker = (*paying)(nil)
 
 // A reference is found wherever it is in the pieces that a text is searched in, and nothing else is.
 func TestFinder(t *testing.T) {
@@ -58,10 +40,10 @@ func TestFinder(t *testing.T) {
 func TestFinder_Bounds(t *testing.T) {
 	c, _ := calling(t, everywhere)
 	text := make([]byte, 4<<20)
-	var p paying
+	var p egresstest.Worker
 	f := finder{call: c}
-	if all, failure := f.find(text, 16, p.look); len(all) > 0 || failure != nil || p.total < len(text) || p.most > searchPiece {
-		t.Errorf("%v, %v: %d ns for %d bytes, %d at once", all, failure, p.total, len(text), p.most)
+	if all, failure := f.find(text, 16, p.Look); len(all) > 0 || failure != nil || p.Total < len(text) || p.Most > searchPiece {
+		t.Errorf("%v, %v: %d ns for %d bytes, %d at once", all, failure, p.Total, len(text), p.Most)
 	}
 	for n, want := range map[int]bool{maxTried: true, maxTried + 1: false} {
 		f := finder{call: c}
@@ -71,13 +53,9 @@ func TestFinder_Bounds(t *testing.T) {
 			t.Errorf("%d texts that begin as references do: %v", n, failure)
 		}
 	}
-	p = paying{last: 3}
-	defer func() {
-		if recover() == nil || p.steps != 3 {
-			t.Errorf("it was ended in step 3, and took %d", p.steps)
-		}
-	}()
-	_, _ = f.find(text, 16, p.look)
+	if !egresstest.GivesUp(func(w *egresstest.Worker) { _, _ = f.find(text, 16, w.Look) }) {
+		t.Error("it can't be ended")
+	}
 }
 
 func FuzzFinder(f *testing.F) {
@@ -120,7 +98,7 @@ func TestCall_Put_LargeBody(t *testing.T) {
 		{"of what references begin with", bytes.Repeat([]byte(referencePrefix), 2*maxBody/len(referencePrefix)), "more than 1024 texts"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var p paying
+			var p egresstest.Worker
 			r := &egress.Request{Method: "POST", URL: "https://api.example/", Headers: [][2]string{{"Content-Type", "application/json"}}, Body: tc.body, Worker: &p}
 			failure := c.Put(r)
 			switch {
@@ -134,8 +112,8 @@ func TestCall_Put_LargeBody(t *testing.T) {
 			case bytes.Contains(r.Body, []byte(ref)):
 				t.Error("the reference was not replaced")
 			}
-			if p.total == 0 || p.most > searchPiece {
-				t.Errorf("it took %d ns, %d at once", p.total, p.most)
+			if p.Total == 0 || p.Most > searchPiece {
+				t.Errorf("it took %d ns, %d at once", p.Total, p.Most)
 			}
 		})
 	}
