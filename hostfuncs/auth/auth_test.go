@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/egress/egresstest"
 	"sluice/hostfuncs/secret"
 
 	"go.uber.org/goleak"
@@ -443,5 +444,28 @@ func TestClient_Do_NotGranted(t *testing.T) {
 		if looked != 0 || tokens.asked.Load() != 0 || len(service.seen()) != 0 {
 			t.Errorf("%s: %d secrets were looked up, %d tokens fetched", e.Kind, looked, tokens.asked.Load())
 		}
+	}
+}
+
+// A large body is hashed as the caller's work, in pieces, and no further than it wants.
+func TestSignV4_Large(t *testing.T) {
+	e := &Entry{Kind: SigV4, Secret: "key", User: "AK", Region: "r", Service: "s3"}
+	body := make([]byte, 1<<20)
+	now := time.Now()
+	sign := func(w egress.Worker) string {
+		t.Helper()
+		r, failure := signV4(t.Context(), e, &egress.Request{Method: "PUT", URL: "https://s3.example/b/k", Body: body, Worker: w}, "x", now)
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		slices.SortFunc(r.Headers, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+		return fmt.Sprint(r.Headers)
+	}
+	var w egresstest.Worker
+	if sign(&w) != sign(nil) || w.Total != secret.HashedPerByte*len(body) || w.Most > 300_000 {
+		t.Errorf("hashing %d bytes took %d ns, %d at once", len(body), w.Total, w.Most)
+	}
+	if !egresstest.GivesUp(func(w *egresstest.Worker) { sign(w) }) {
+		t.Error("it can't be ended")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/secret"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -17,7 +18,7 @@ import (
 
 // signV4 returns a copy of a request with a signature over method, URL, body, Content-Type and the headers of AWS. The
 // others can't be signed: what goes out with them is the client's to say.
-func signV4(ctx context.Context, e *Entry, r *egress.Request, secret string, now time.Time) (*egress.Request, *egress.Error) {
+func signV4(ctx context.Context, e *Entry, r *egress.Request, key string, now time.Time) (*egress.Request, *egress.Error) {
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, nil)
 	if err != nil {
 		return nil, refused("the URL can't be signed")
@@ -28,14 +29,15 @@ func signV4(ctx context.Context, e *Entry, r *egress.Request, secret string, now
 			request.Header.Add(name, h[1])
 		}
 	}
-	sum := sha256.Sum256(r.Body)
-	payload := hex.EncodeToString(sum[:])
+	body := sha256.New()
+	r.Work(secret.HashedPerByte*len(r.Body), func(look func(n int)) { secret.Digest(body, r.Body, look) })
+	payload := hex.EncodeToString(body.Sum(nil))
 	plain := func(o *v4.SignerOptions) {}
 	if strings.HasPrefix(e.Service, "s3") {
 		request.Header.Set(contentHash, payload)
 		plain = func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true } // its paths are escaped once
 	}
-	credentials := aws.Credentials{AccessKeyID: e.User, SecretAccessKey: secret}
+	credentials := aws.Credentials{AccessKeyID: e.User, SecretAccessKey: key}
 	if err := v4.NewSigner(plain).SignHTTP(ctx, credentials, request, payload, e.Service, e.Region, now); err != nil {
 		return nil, refused("the request can't be signed for AWS")
 	}

@@ -4,7 +4,6 @@
 package cache
 
 import (
-	"bytes"
 	"sync"
 	"time"
 
@@ -24,8 +23,9 @@ const perEntry = 160
 type Cache struct {
 	now func() time.Time
 
+	quota int // not changed
+
 	mu      sync.Mutex // protects what follows
-	quota   int
 	used    int
 	entries *simplelru.LRU[string, entry]
 }
@@ -57,21 +57,24 @@ func (c *Cache) Get(key string) ([]byte, bool) {
 	return e.value, ok
 }
 
-// Put keeps a copy of the value under a key for a time, MaxTTL at most, in place of what was there. What was not asked for
-// the longest makes room. It reports whether the entry fits at all: where it does not, what was there is gone too, since
-// it is not what the connector wants to find.
+// Fits says whether a value of so many bytes could be kept under a key.
+func (c *Cache) Fits(key string, n int) bool { return len(key)+n+perEntry <= c.quota }
+
+// Put keeps the value, which is the cache's from then on, under a key for a time, MaxTTL at most, in place of what was there.
+// What was not asked for the longest makes room. It reports whether the entry fits at all: where it does not, what was there
+// is gone too, since it is not what the connector wants to find.
 func (c *Cache) Put(key string, value []byte, ttl time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.entries.Remove(key)
-	n := size(key, value)
-	if n > c.quota {
+	if !c.Fits(key, len(value)) {
 		return false
 	}
+	n := size(key, value)
 	for c.used+n > c.quota {
 		c.entries.RemoveOldest()
 	}
-	c.entries.Add(key, entry{bytes.Clone(value), c.now().Add(min(ttl, MaxTTL))})
+	c.entries.Add(key, entry{value, c.now().Add(min(ttl, MaxTTL))})
 	c.used += n
 	return true
 }

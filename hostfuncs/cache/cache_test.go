@@ -20,11 +20,9 @@ func TestCache(t *testing.T) {
 		}
 	}
 	want("a", "")
-	value := []byte("one")
-	if !c.Put("a", value, time.Minute) {
+	if !c.Put("a", []byte("one"), time.Minute) {
 		t.Fatal("there is no room for an entry")
 	}
-	clear(value) // the caller's
 	want("a", "one")
 	c.Put("a", []byte("two"), time.Minute)
 	want("a", "two")
@@ -61,6 +59,9 @@ func TestCache_Quota(t *testing.T) {
 		if _, ok := c.Get(key); ok != want {
 			t.Errorf("%s is there: %t", key, ok)
 		}
+	}
+	if room := 4*(perEntry+2) - perEntry - 1; !c.Fits("a", room) || c.Fits("a", room+1) {
+		t.Error("what fits is not what the quota says")
 	}
 	if c.Put("a", make([]byte, 4*(perEntry+2)), time.Minute) {
 		t.Error("more than the quota was taken")

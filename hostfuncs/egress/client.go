@@ -93,9 +93,9 @@ type Request struct {
 
 // Keeper knows what was sent that is for its origin alone.
 type Keeper interface {
-	// GivesAway says whether the target of a redirect, as the peer wrote it, holds some of it. An origin that repeats in a redirect what it was sent would have the
-	// client take that to another one.
-	GivesAway(location string) bool
+	// GivesAway says whether the target of a redirect, as the peer wrote it, holds some of it. An origin that repeats in a
+	// redirect what it was sent would have the client take that to another one. look is as for [Worker].
+	GivesAway(location string, look func(n int)) bool
 }
 
 // Response is a whole response. It belongs to the caller.

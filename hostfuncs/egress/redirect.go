@@ -104,7 +104,7 @@ func (r *Request) redirect(u *URL, status int, location string) *Error {
 	case !crossing:
 	case r.Confined && len(r.Body) > 0:
 		return &Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects to %s, and a request that holds a secret is not sent to another origin with its body", u.host, next.Origin())}
-	case r.Keeper != nil && r.Keeper.GivesAway(location):
+	case r.givesAway(location):
 		return &Error{Code: CodeRedirect, Message: u.host + " repeats in a redirect to another origin a secret that it was sent, which is not taken there"}
 	}
 	r.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool {
@@ -113,6 +113,14 @@ func (r *Request) redirect(u *URL, status int, location string) *Error {
 	})
 	r.URL, r.Astray = target, r.Astray || crossing
 	return nil
+}
+
+// givesAway asks the keeper, for whom it can be much to look for.
+func (r *Request) givesAway(location string) (found bool) {
+	if r.Keeper != nil {
+		r.Work(worthwhile, func(look func(n int)) { found = r.Keeper.GivesAway(location, look) })
+	}
+	return found
 }
 
 // resolve returns the target of a redirect that u has answered with.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"sluice/hostfuncs/egress/egresstest"
 )
 
 // recorder is a service that keeps what it was asked, and answers as serve says.
@@ -240,16 +242,23 @@ func TestClient_Redirects_Confined(t *testing.T) {
 // keeper is what a test does not want to see at another origin.
 type keeper string
 
-func (k keeper) GivesAway(location string) bool { return strings.Contains(location, string(k)) }
+func (k keeper) GivesAway(location string, look func(n int)) bool {
+	look(len(location))
+	return strings.Contains(location, string(k))
+}
 
 // TestClient_Redirects_Keeper: a redirect that repeats what is for its origin alone is followed within it only.
 func TestClient_Redirects_Keeper(t *testing.T) {
 	other := newRecorder(t, failing(0, 0))
 	first := newRecorder(t, redirecting(302, other.URL+"/there?leak=canary"))
 	c := newClient(t, func(c *Config) { c.Redirects = 5 })
-	failure := expectCode(t, c, &Request{Method: "GET", URL: first.URL + "/start", Keeper: keeper("canary")}, CodeRedirect)
+	var w egresstest.Worker
+	failure := expectCode(t, c, &Request{Method: "GET", URL: first.URL + "/start", Keeper: keeper("canary"), Worker: &w}, CodeRedirect)
 	if strings.Contains(failure.Message, "canary") || len(other.requests()) != 0 {
 		t.Errorf("got %v, and %v", failure, other.requests())
+	}
+	if w.Total != len(other.URL+"/there?leak=canary") {
+		t.Errorf("looking at the redirect counts as %d ns of the caller's", w.Total)
 	}
 	if r, err := c.Do(context.Background(), &Request{Method: "GET", URL: first.URL + "/start", Keeper: keeper("bird")}); err != nil || r.Status != 200 {
 		t.Errorf("what is no secret: %v %v", r, err)

@@ -77,8 +77,8 @@ func (c *Call) MessageMasker() *Masker {
 }
 
 // GivesAway implements [egress.Keeper]: it finds what MessageMasker masks.
-func (c *Call) GivesAway(location string) bool {
-	return c.MessageMasker().anyCase(location, nil) != location
+func (c *Call) GivesAway(location string, look func(n int)) bool {
+	return c.MessageMasker().anyCase(location, look) != location
 }
 
 // withoutEncodings leaves it to the host which encodings of the response it asks for: in one that it does not decode,

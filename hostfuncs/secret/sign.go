@@ -48,11 +48,11 @@ func (c *Call) Signer(name, algorithm string) (*Signer, *egress.Error) {
 	return &Signer{value, algorithms[algorithm]}, nil
 }
 
-// What signing takes, in nanoseconds: to begin with, and for a byte of the key and of what is signed, on a slow machine.
-const (
-	signing       = 2000
-	signedPerByte = 4
-)
+// signing is what it takes to begin with a signature, in nanoseconds.
+const signing = 2000
+
+// HashedPerByte is what a hash function takes for a byte on a slow machine, in nanoseconds.
+const HashedPerByte = 4
 
 // signedPiece is how much is signed between two calls of look, in bytes: a quarter of a millisecond's worth.
 const signedPiece = 64 << 10
@@ -62,15 +62,20 @@ const signedPiece = 64 << 10
 //
 // See https://www.rfc-editor.org/rfc/rfc2104
 func (s *Signer) HMAC(data []byte, look func(n int)) []byte {
-	look(signing + signedPerByte*len(s.key))
+	look(signing + HashedPerByte*len(s.key))
 	mac := hmac.New(s.algorithm, []byte(s.key))
+	Digest(mac, data, look)
+	return mac.Sum(nil)
+}
+
+// Digest has a hash function take data. It computes, as [Signer.HMAC] does.
+func Digest(h hash.Hash, data []byte, look func(n int)) {
 	for len(data) > 0 {
 		piece := data[:min(len(data), signedPiece)]
-		look(signedPerByte * len(piece))
-		_, _ = mac.Write(piece) // never fails
+		look(HashedPerByte * len(piece))
+		_, _ = h.Write(piece) // never fails
 		data = data[len(piece):]
 	}
-	return mac.Sum(nil)
 }
 
 // Signable refuses data that hold a reference of the call: it would be replaced in the request, and the signature be one of

@@ -69,12 +69,12 @@ func TestSigner_HMAC_Long(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789"), signedPiece/3)
 	one, paid := s.HMAC(data, ignored), 0
 	two := s.HMAC(slices.Clone(data), func(n int) {
-		if n > signing+signedPerByte*max(signedPiece, MaxValue) {
+		if n > signing+HashedPerByte*max(signedPiece, MaxValue) {
 			t.Errorf("a step of %d ns", n)
 		}
 		paid += n
 	})
-	if !bytes.Equal(one, two) || paid < signedPerByte*len(data) {
+	if !bytes.Equal(one, two) || paid < HashedPerByte*len(data) {
 		t.Errorf("got %x and %x for %d ns", one, two, paid)
 	}
 	data[len(data)-1]++

@@ -51,10 +51,15 @@ func nativeCachePut(ctx context.Context, c *Call, key string, mem api.Memory, st
 	if ttl <= 0 {
 		return int32(hostfuncs.Invalid)
 	}
-	spendCopy(ctx, len(value))
-	if !c.Host.Cache.Put(key, value, ttl) {
+	// The copy is made before the cache, which other calls use, is locked.
+	if !c.Host.Cache.Fits(key, len(value)) || !c.charge(len(value)) {
+		c.Host.Cache.Delete(key)
 		return int32(hostfuncs.TooLarge)
 	}
+	spendCopy(ctx, len(value)) // what is new is cleared
+	kept := make([]byte, len(value))
+	copyInPieces(ctx, kept, value)
+	c.Host.Cache.Put(key, kept, ttl)
 	return 0
 }
 

@@ -92,3 +92,23 @@ func TestNative_Cache_Budget(t *testing.T) {
 	}
 	c.Release()
 }
+
+// What is put is copied within the budget, as the guest's work, and is gone where it can't be.
+func TestNative_Cache_Put(t *testing.T) {
+	shared := cache.New(1 << 20)
+	for room, want := range map[uint64]int32{memoryEnd: 0, 1: tooLarge} {
+		shared.Put("k", []byte("old"), time.Minute)
+		c := &Call{Host: &hostfuncs.Call{Cache: shared}, Budget: memory.NewBudget(room), held: uncharged}
+		g := newGuest(t, c)
+		g.put(64, "k")
+		before := g.in.Fuel()
+		g.want(want, "cache_put", 64, 1, 0, memoryEnd, 1000)
+		if spent := g.in.Fuel() - before; want == 0 && spent < memoryEnd/copiedPerOne {
+			t.Errorf("a copy of %d bytes takes %d units", memoryEnd, spent)
+		}
+		if kept, ok := shared.Get("k"); ok != (want == 0) || ok && len(kept) != memoryEnd || c.Starved() == ok {
+			t.Errorf("with room for %d bytes: %d are kept, starved %t", room, len(kept), c.Starved())
+		}
+		c.Release()
+	}
+}
