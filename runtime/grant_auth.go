@@ -73,11 +73,14 @@ func parseAuthEntry(item any) (e auth.Entry, err error) {
 		}
 		to := members[key]
 		if to == nil {
-			return e, fmt.Errorf("%s %w", shownMember(key), unknownPart(key, append(slices.Sorted(maps.Keys(members)), "scopes")))
+			return e, fmt.Errorf("it %w", unknownPart(key, append(slices.Sorted(maps.Keys(members)), "scopes")))
 		}
 		if *to, ok = fields[key].(string); !ok {
 			return e, fmt.Errorf("%s must be a text", key)
 		}
+	}
+	if rule == "" {
+		return e, errors.New("it has no rule: write which requests are authenticated, such as {rule: https://api.example.com, kind: bearer, secret: api-token}")
 	}
 	e.Rule, err = egress.ParseRule(rule)
 	return e, err

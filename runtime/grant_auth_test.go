@@ -38,11 +38,11 @@ func TestParseGrant_Auth_Errors(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"auth":{}}`:   "auth must be a list",
 		`{"auth":[1]}`:  "auth is wrong at item 1: it is no mapping",
-		`{"auth":[{}]}`: "auth is wrong at item 1: egress rule",
+		`{"auth":[{}]}`: "auth is wrong at item 1: it has no rule: write",
 		`{"auth":[{"rule":"https://a","kind":"bearer","secret":1}]}`:                         "auth is wrong at item 1: secret must be a text",
 		`{"auth":[{"rule":"https://a","kind":"bearer"}]}`:                                    "auth is wrong at item 1: secret is missing",
 		`{"auth":[{"rule":"https://a","kind":"token","secret":"s"}]}`:                        "auth is wrong at item 1: kind must be one of",
-		`{"auth":[{"rule":"https://a","kind":"bearer","secret":"s","username":"u"}]}`:        "auth is wrong at item 1: username is none of",
+		`{"auth":[{"rule":"https://a","kind":"bearer","secret":"s","username":"u"}]}`:        "auth is wrong at item 1: it has the unknown member username; there are kind, ",
 		`{"auth":[{"rule":"https://a","kind":"bearer","secret":"s","scopes":"u"}]}`:          "auth is wrong at item 1: scopes must be a list",
 		`{"auth":[{"rule":"https://a","kind":"bearer","secret":"s","user":"u"}]}`:            "user does not belong to the kind",
 		`{"auth":[{"rule":"https://a","kind":"oauth2","secret":"s","user":"u"}]}`:            "token_url is missing",

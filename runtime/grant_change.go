@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"sluice/runtime/catalog"
 )
@@ -123,9 +124,18 @@ func grantText(g *Grant) (json.RawMessage, error) {
 		_, err = ParseGrant(text)
 	}
 	if err != nil {
-		return nil, refuse(RefusedGrant, "The grant is not valid: "+err.Error()+". `sluice grant --schema` shows what it may hold.")
+		return nil, InvalidGrant(err)
 	}
 	return text, nil
+}
+
+// InvalidGrant is the refusal of a grant that [ParseGrant] has not read.
+func InvalidGrant(err error) *Refusal {
+	why := err.Error()
+	if !strings.HasSuffix(why, "?") { // which proposes another word
+		why += "."
+	}
+	return refuse(RefusedGrant, "The grant is not valid: "+why+" `sluice grant --schema` shows what it may hold.")
 }
 
 // regrant returns a connector that serves what c does under another grant, which is durable. The caller holds r.changing.

@@ -212,7 +212,7 @@ func eachText(v any, take func(s string) error) error {
 	for i, item := range items {
 		s, ok := item.(string)
 		if !ok {
-			return errors.New("must be a list of texts")
+			return fmt.Errorf("is wrong at item %d: it must be a text", i+1)
 		}
 		if err := take(s); err != nil {
 			return fmt.Errorf("is wrong at item %d: %w", i+1, err)

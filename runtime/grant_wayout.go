@@ -11,12 +11,13 @@ import (
 	"sluice/internal/nearest"
 )
 
-// unknownPart is the error for what is no member of a mapping in a grant.
+// unknownPart is the error for what is no member of a mapping in a grant, as the rest of a sentence that begins with the
+// mapping.
 func unknownPart(name string, known []string) error {
 	if near := nearest.Name(name, known); near != "" {
-		return fmt.Errorf("is none of %v; did you mean %q?", known, near)
+		return fmt.Errorf("has the unknown member %s; did you mean %q?", shownMember(name), near)
 	}
-	return fmt.Errorf("is none of %v", known)
+	return fmt.Errorf("has the unknown member %s; there are %s", shownMember(name), strings.Join(known, ", "))
 }
 
 // texts reads a list of texts.
@@ -46,11 +47,11 @@ func parseRules(v any) ([]string, error) {
 		case map[string]any:
 			rule, err := parseRule(item)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("is wrong at item %d: %w", i+1, err)
 			}
 			out[i] = rule
 		default:
-			return nil, fmt.Errorf("must be a list of texts or of {rule: …, methods: […]}")
+			return nil, fmt.Errorf("is wrong at item %d: it must be a text, or a mapping {rule: …, methods: […]}", i+1)
 		}
 		if _, err := egress.ParseGrantRule(out[i]); err != nil {
 			return nil, fmt.Errorf("is wrong at item %d: %w", i+1, err)
@@ -69,26 +70,44 @@ func parseRule(fields map[string]any) (string, error) {
 		case "rule":
 			var ok bool
 			if rule, ok = fields[key].(string); !ok {
-				err = fmt.Errorf("must be a text")
+				err = fmt.Errorf("rule must be a text")
 			}
 		case "methods":
-			methods, err = texts(fields[key])
+			methods, err = parseMethods(fields[key])
 		default:
-			err = unknownPart(key, []string{"rule", "methods"})
+			err = fmt.Errorf("it %w", unknownPart(key, []string{"rule", "methods"}))
 		}
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", key, err)
+			return "", err
 		}
 	}
 	switch {
 	case rule == "":
-		return "", fmt.Errorf("has an entry without a rule: write {rule: …, methods: […]}")
+		return "", fmt.Errorf("it has no rule: write {rule: …, methods: […]}")
 	case fields["methods"] == nil:
 		return rule, nil
-	case len(methods) == 0:
-		return "", fmt.Errorf("has a rule with no methods, which allows nothing: name some, or leave methods out for all")
 	}
 	return strings.Join(methods, ",") + " " + rule, nil
+}
+
+// parseMethods reads the methods that a rule allows.
+func parseMethods(v any) ([]string, error) {
+	methods, err := texts(v)
+	if err != nil {
+		return nil, fmt.Errorf("methods %w", err)
+	}
+	if len(methods) == 0 {
+		return nil, fmt.Errorf("it has no methods, which allows nothing: name some, or leave methods out for all")
+	}
+	for _, m := range methods {
+		if known := egress.Methods(); !slices.Contains(known, m) {
+			if near := nearest.Name(m, known); near != "" {
+				return nil, fmt.Errorf("%s is no method that can be sent; did you mean %q?", shownMember(m), near)
+			}
+			return nil, fmt.Errorf("%s is no method that can be sent; there are %s", shownMember(m), strings.Join(known, ", "))
+		}
+	}
+	return methods, nil
 }
 
 // parseRetry reads {on: [429, 503], attempts: 3, unsafe: true}.
@@ -109,7 +128,7 @@ func parseRetry(v any) (r egress.Retry, err error) {
 				err = fmt.Errorf("is not true or false")
 			}
 		default:
-			return r, fmt.Errorf("%s: %w", key, unknownPart(key, []string{"on", "attempts", "unsafe"}))
+			return r, unknownPart(key, []string{"on", "attempts", "unsafe"})
 		}
 		if err != nil {
 			return r, fmt.Errorf("%s %w", key, err)
@@ -164,7 +183,7 @@ func parseClientCertificate(v any) (c ClientCertificate, err error) {
 		case "key":
 			c.Key, err = parsePath(fields[key])
 		default:
-			return c, fmt.Errorf("%s: %w", key, unknownPart(key, []string{"certificate", "key"}))
+			return c, unknownPart(key, []string{"certificate", "key"})
 		}
 		if err != nil {
 			return c, fmt.Errorf("%s %w", key, err)

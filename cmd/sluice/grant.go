@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/internal/yamlmap"
 	"sluice/runtime"
 	"sluice/runtime/manifest"
 	"sluice/runtime/server"
@@ -198,9 +200,17 @@ func readGrant(file string, stdin io.Reader) (map[string]any, error) {
 	if len(text) > runtime.MaxGrantText {
 		return nil, fmt.Errorf("%s is larger than %d bytes", file, runtime.MaxGrantText)
 	}
-	members := make(map[string]any)
-	if err := yaml.Unmarshal(text, &members); err != nil {
+	if file == "-" {
+		file = "standard input"
+	}
+	members, err := yamlmap.Parse(text)
+	switch {
+	case errors.Is(err, yamlmap.ErrNoMapping):
 		return nil, fmt.Errorf("%s is no grant: it must be a mapping of members, such as http: [\"https://api.example.com\"]", file)
+	case err != nil:
+		return nil, fmt.Errorf("%s is no grant: %w", file, err)
+	case members == nil:
+		return nil, fmt.Errorf("%s is empty: write {} to grant nothing", file)
 	}
 	return members, nil
 }

@@ -72,7 +72,16 @@ func TestGrant(t *testing.T) {
 		t.Errorf("got %+v", info)
 	}
 	sluiceWith(t, nil, `{"htpp": []}`, "grant", "weather", "--file", "-", "--server", s.url).want(t, exitFailed, `htpp is no member of a grant; did you mean "http"?`, "(invalid_grant)")
-	sluiceWith(t, nil, `[`, "grant", "weather", "--file", "-", "--server", s.url).want(t, exitFailed, "is no grant")
+	sluiceWith(t, nil, `{"htpp": []}`, "grant", "weather", "--file", "-", "--server", s.url).want(t, exitFailed, `did you mean "http"? `+"`sluice grant --schema`")
+	for text, expectedErr := range map[string]string{
+		"[":                        "standard input is no grant: it is not valid YAML: see line 1, column 1;",
+		"- a":                      "standard input is no grant: it must be a mapping of members, such as http:",
+		"":                         "standard input is empty: write {} to grant nothing",
+		"http: []\nhttp: []":       `standard input is no grant: "http" stands there twice, in line 1 and in line 2: keep one of them`,
+		"http: [{rule: x, m: []}]": "http is wrong at item 1: it has the unknown member m; there are rule, methods. `sluice grant --schema`",
+	} {
+		sluiceWith(t, nil, text, "grant", "weather", "--file", "-", "--server", s.url).want(t, exitFailed, expectedErr)
+	}
 
 	// It is there after a kill.
 	_ = s.cmd.Process.Kill()

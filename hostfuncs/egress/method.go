@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,9 @@ type methodSet uint8
 var methods = [...]string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 }
+
+// Methods are all that can be sent, in capitals.
+func Methods() []string { return slices.Clone(methods[:]) }
 
 // methodBit is 0 for what cannot be sent.
 func methodBit(method string) methodSet {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,10 +9,9 @@ import (
 
 	"sluice/hostfuncs/secret"
 	"sluice/internal/nearest"
+	"sluice/internal/yamlmap"
 	"sluice/runtime"
 	"sluice/runtime/manifest"
-
-	"github.com/goccy/go-yaml"
 )
 
 // grantsKey is the key of the file under which there are no settings; of what is under secretsKey, some are.
@@ -19,10 +19,12 @@ const grantsKey = "grants"
 
 // parseFile reads the configuration file: scalar settings by key, grants, and definitions of secrets.
 func parseFile(text []byte) (map[string]string, map[string]runtime.Grant, map[string]secret.Definition, error) {
-	var document map[string]any
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		// The library quotes what is at fault, which may be a key; its position is enough.
-		return nil, nil, nil, fmt.Errorf("not valid YAML: %s", positionOf(err))
+	document, err := yamlmap.Parse(text)
+	if errors.Is(err, yamlmap.ErrNoMapping) {
+		return nil, nil, nil, errors.New("it must be a mapping of settings, such as log: {level: warn}")
+	}
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	grants, err := parseGrants(document[grantsKey])
 	if err != nil {
@@ -38,14 +40,6 @@ func parseFile(text []byte) (map[string]string, map[string]runtime.Grant, map[st
 		return nil, nil, nil, err
 	}
 	return scalars, grants, secrets, nil
-}
-
-func positionOf(err error) string {
-	if e, ok := err.(yaml.Error); ok && e.GetToken() != nil {
-		at := e.GetToken().Position
-		return fmt.Sprintf("see line %d, column %d; texts with special characters need quotes", at.Line, at.Column)
-	}
-	return "the document is not a mapping of settings"
 }
 
 // flatten collects the scalars under their dotted keys.

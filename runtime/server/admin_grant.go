@@ -93,10 +93,7 @@ func (s *Server) adminSetGrant(ctx *fasthttp.RequestCtx) {
 	defer s.bodies.give(taken)
 	g, err := runtime.ParseGrant(body)
 	if err != nil {
-		s.refused(ctx, change, &runtime.Refusal{
-			Code: runtime.RefusedGrant, Status: fasthttp.StatusUnprocessableEntity,
-			Message: "The grant is not valid: " + err.Error() + ". `sluice grant --schema` shows what it may hold.",
-		})
+		s.refused(ctx, change, runtime.InvalidGrant(err))
 		return
 	}
 	s.changeGrant(ctx, change, &g)
