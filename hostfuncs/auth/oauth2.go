@@ -105,7 +105,7 @@ func (t *tokens) token(ctx context.Context, timeout time.Duration) (*oauth2.Toke
 		defer cancel()
 		return t.fetch(fetching)
 	})
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	select {
 	case result := <-fetched:
@@ -114,7 +114,7 @@ func (t *tokens) token(ctx context.Context, timeout time.Duration) (*oauth2.Toke
 			return nil, &own
 		}
 		return result.Val.(*oauth2.Token), nil
-	case <-ctx.Done():
+	case <-waiting.Done():
 		return nil, &egress.Error{Code: egress.CodeTimeout, Message: "the token service did not answer in time"}
 	}
 }
