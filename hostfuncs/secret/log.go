@@ -67,12 +67,12 @@ func (m *LogMasker) Lines(lines []string) []string {
 
 func (m *LogMasker) mask(b []byte) []byte {
 	var found []span
-	for _, v := range m.values.views(b) {
+	for _, v := range m.values.views(b, unpaid) {
 		found = v.findAll(found, m.values.needles)
 	}
 	found = view{text: b}.findAll(found, m.lines)
 	if bytes.ContainsAny(b, lineBreaks) {
-		v := decode(b, lineBreak)
+		v := decode(b, lineBreak, unpaid)
 		found = v.findAll(v.findAll(found, m.values.needles), m.unbroken)
 	}
 	// What stands before a value, and behind it, is in lines of its own.

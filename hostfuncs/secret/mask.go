@@ -175,15 +175,16 @@ func (m *Masker) bytes(b []byte, look func(n int)) []byte {
 	if m == nil || len(b) < MinMasked || len(b) > MaxMasked {
 		return b
 	}
+	if look == nil {
+		look = unpaid
+	}
 	var found []span
-	for _, v := range m.views(b) {
+	for _, v := range m.views(b, look) {
 		if m.folds {
 			v.text = asciiLower(v.text)
 		}
 		for _, n := range m.needles {
-			if look != nil {
-				look(perByte * len(v.text))
-			}
+			look(perByte * len(v.text))
 			found = v.find(found, n)
 		}
 	}
@@ -217,19 +218,19 @@ type view struct {
 }
 
 // views are the ways to read b: as it is, and decoded where something in it may be encoded.
-func (m *Masker) views(b []byte) []view {
+func (m *Masker) views(b []byte, look func(n int)) []view {
 	all := []view{{text: b}}
 	if bytes.IndexByte(b, '%') >= 0 || m.spaces && bytes.IndexByte(b, '+') >= 0 {
-		all = append(all, decode(b, percentEscape))
+		all = append(all, decode(b, percentEscape, look))
 		if m.spaces {
-			all = append(all, decode(b, formEscape))
+			all = append(all, decode(b, formEscape, look))
 		}
 	}
 	if bytes.IndexByte(b, '\\') >= 0 {
-		all = append(all, decode(b, jsonEscape))
+		all = append(all, decode(b, jsonEscape, look))
 	}
 	if m.markup && bytes.IndexByte(b, '&') >= 0 {
-		all = append(all, decode(b, htmlEscape))
+		all = append(all, decode(b, htmlEscape, look))
 	}
 	return all
 }
@@ -256,11 +257,22 @@ func (v view) find(found []span, n needle) []span {
 	}
 }
 
+// decodedPerByte is what it takes to decode a byte where all is escapes, in nanoseconds, and decodedPiece how many are between
+// two calls of look.
+const (
+	decodedPerByte = 20
+	decodedPiece   = 8 << 10
+)
+
 // decode reads b with one kind of escapes: escape returns what the one at the start of a text stands for, and how long
 // it is, 0 where there is none.
-func decode(b []byte, escape func(dst, b []byte) ([]byte, int)) view {
+func decode(b []byte, escape func(dst, b []byte) ([]byte, int), look func(n int)) view {
 	v := view{text: make([]byte, 0, len(b)), at: make([]int32, 0, len(b)+1)}
-	for i := 0; i < len(b); {
+	for i, looked := 0, 0; i < len(b); {
+		if i >= looked {
+			look(decodedPerByte * min(len(b)-i, decodedPiece))
+			looked = i + decodedPiece
+		}
 		next, n := escape(v.text, b[i:])
 		if n == 0 {
 			next, n = append(v.text, b[i]), 1

@@ -168,7 +168,7 @@ func misplaced(name, where string) *egress.Error {
 	return denied("the secret %q stands in the request where none may, in %s: secrets can be put into header values, the query, and a body of JSON or a form", name, where)
 }
 
-// unpaid is for what belongs to a request's head, which is paid for as it is parsed.
+// unpaid is look where nobody has to pay: for a request's head, which was paid for as it was parsed, and for the host's log.
 func unpaid(int) {}
 
 func (p *putting) headers(r *egress.Request) *egress.Error {
