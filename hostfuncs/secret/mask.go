@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"html"
+	"iter"
 	"net/url"
 	"slices"
 	"strconv"
@@ -197,18 +198,29 @@ func covered(b []byte, found []span) []byte {
 	if len(found) == 0 {
 		return b
 	}
-	slices.SortFunc(found, func(x, y span) int { return x.from - y.from })
 	out := make([]byte, 0, len(b))
 	done := 0
-	for i := 0; i < len(found); {
-		s := found[i]
-		for i++; i < len(found) && found[i].from <= s.to; i++ {
-			s.to = max(s.to, found[i].to)
-		}
+	for s := range united(found) {
 		out = append(append(out, b[done:s.from]...), Mask...)
 		done = s.to
 	}
 	return append(out, b[done:]...)
+}
+
+// united are the spans in order, those in one that overlap or touch. It sorts them.
+func united(found []span) iter.Seq[span] {
+	slices.SortFunc(found, func(x, y span) int { return x.from - y.from })
+	return func(yield func(span) bool) {
+		for i := 0; i < len(found); {
+			s := found[i]
+			for i++; i < len(found) && found[i].from <= s.to; i++ {
+				s.to = max(s.to, found[i].to)
+			}
+			if !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 // view is one way to read a text.
