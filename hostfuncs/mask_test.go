@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"sluice/hostfuncs/egress"
-	"sluice/hostfuncs/egress/egresstest"
+	"sluice/hostfuncs/egress/worktest"
 	"sluice/hostfuncs/secret"
 )
 
@@ -118,7 +118,7 @@ func TestCall_SendHTTP_Denied(t *testing.T) {
 		if _, err := c.Secrets.Reference("b"); err != nil {
 			t.Fatal(err)
 		}
-		var w egresstest.Worker
+		var w worktest.Worker
 		_, failure, err := c.SendHTTP(context.Background(), &egress.Request{Method: "POST", URL: "https://b.example/", Body: body, Worker: &w})
 		if failure == nil || err != nil {
 			t.Fatalf("%s: %v, %v", name, failure, err)

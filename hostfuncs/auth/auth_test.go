@@ -14,6 +14,7 @@ import (
 
 	"sluice/hostfuncs/egress"
 	"sluice/hostfuncs/egress/egresstest"
+	"sluice/hostfuncs/egress/worktest"
 	"sluice/hostfuncs/secret"
 
 	"go.uber.org/goleak"
@@ -26,25 +27,7 @@ const secretValue = "s3cr3t/+ value"
 // egressTo is a client that reaches what a server of the test listens on, and anything that is asked for there.
 func egressTo(t testing.TB, origins ...string) *egress.Client {
 	t.Helper()
-	var rules []egress.Rule
-	for _, origin := range origins {
-		rule, err := egress.ParseRule(origin)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rules = append(rules, rule)
-	}
-	loopback, err := egress.ParseAddress("loopback")
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy, err := egress.NewPolicy([]egress.Entry{{Rules: rules, Addresses: []egress.Address{loopback}}}, rules)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := egress.NewClient(egress.Config{Policy: policy, Guard: egress.NewGuard(), Sockets: egress.NewSockets(64)})
-	t.Cleanup(c.Close)
-	return c
+	return egresstest.Client(t, nil, origins...)
 }
 
 // service answers with the head of the request that came, and keeps it.
@@ -461,11 +444,11 @@ func TestSignV4_Large(t *testing.T) {
 		slices.SortFunc(r.Headers, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
 		return fmt.Sprint(r.Headers)
 	}
-	var w egresstest.Worker
+	var w worktest.Worker
 	if sign(&w) != sign(nil) || w.Total != secret.HashedPerByte*len(body) || w.Most > 300_000 {
 		t.Errorf("hashing %d bytes took %d ns, %d at once", len(body), w.Total, w.Most)
 	}
-	if !egresstest.GivesUp(func(w *egresstest.Worker) { sign(w) }) {
+	if !worktest.GivesUp(func(w *worktest.Worker) { sign(w) }) {
 		t.Error("it can't be ended")
 	}
 }

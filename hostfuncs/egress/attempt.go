@@ -25,13 +25,22 @@ func (e *exchange) attempt(ctx context.Context) (*Response, *Error) {
 	if err != nil {
 		return nil, e.refused(err)
 	}
-	verdict, name := fault.Nothing, ""
-	defer func() { pass.Leave(verdict, name) }()
+	verdict, name, held := fault.Nothing, "", false
+	defer func() {
+		if !held {
+			pass.Leave(verdict, name)
+		}
+	}()
 	if c.attempted != nil {
 		c.attempted(&e.url)
 	}
 	start := time.Now()
 	response, failure := e.run(ctx, allowance)
+	if failure == nil && response.Stream != nil {
+		response.Stream.hold(pass, start)
+		held = true
+		return response, nil
+	}
 	verdict, name = judge(response, failure, start)
 	return response, failure
 }
@@ -57,7 +66,7 @@ func (e *exchange) destination() *fault.Destination {
 func (e *exchange) again(body []byte) *exchange {
 	return &exchange{
 		client: e.client, call: e.call,
-		method: e.method, confined: e.confined, url: e.url, header: e.header, body: lentBody{data: body},
+		method: e.method, confined: e.confined, streams: e.streams, url: e.url, header: e.header, body: lentBody{data: body},
 	}
 }
 

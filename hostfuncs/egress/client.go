@@ -19,7 +19,8 @@ import (
 
 // These are used where [Config] leaves a field unset.
 const (
-	DefaultResponseLimit  = 8 << 20 // bytes
+	DefaultResponseLimit  = 8 << 20  // bytes
+	DefaultStreamLimit    = 64 << 20 // bytes
 	DefaultTimeout        = 30 * time.Second
 	DefaultConnectTimeout = 10 * time.Second
 	DefaultTLSTimeout     = 10 * time.Second
@@ -39,6 +40,9 @@ type Config struct {
 	// ResponseLimit is how many bytes a response's body may have, as sent and as decoded. Default
 	// [DefaultResponseLimit]. A longer one fails.
 	ResponseLimit int
+	// StreamLimit is the same for a response that is streamed, of which no more than a little is in memory. Default
+	// [DefaultStreamLimit].
+	StreamLimit int64
 	// ConnectTimeout bounds name resolution and connecting together. Default [DefaultConnectTimeout].
 	ConnectTimeout time.Duration
 	// TLSTimeout bounds the TLS handshake. Default [DefaultTLSTimeout].
@@ -81,6 +85,8 @@ type Request struct {
 	// Confined says that it holds what is for its origin alone, such as a secret: where it is redirected to another one,
 	// no header of it goes along, and a body never does.
 	Confined bool
+	// Stream has Do return as soon as the response's head has come. The body is read from [Response.Stream].
+	Stream bool
 	// Keeper, where set, is asked before a redirect leads to another origin.
 	Keeper Keeper
 	// Astray says that a redirect of another origin has led it where it goes: no credential is added to it.
@@ -98,7 +104,7 @@ type Keeper interface {
 	GivesAway(location string, look func(n int)) bool
 }
 
-// Response is a whole response. It belongs to the caller.
+// Response is a response: a whole one, unless it is streamed. It belongs to the caller.
 type Response struct {
 	// Status is the status code, 200 to 999.
 	Status int
@@ -110,6 +116,8 @@ type Response struct {
 	Redirected string
 	// Body is decoded where it came as gzip, deflate or brotli.
 	Body []byte
+	// Stream is the body, decoded as well, where the request asked for that; else nil. The caller closes it.
+	Stream *Stream
 }
 
 // Client sends requests within a policy. Its methods may be called at once.
@@ -129,6 +137,7 @@ type Client struct {
 func NewClient(config Config) *Client {
 	setDefault(&config.Version, "dev")
 	setDefault(&config.ResponseLimit, DefaultResponseLimit)
+	setDefault(&config.StreamLimit, DefaultStreamLimit)
 	setDefault(&config.ConnectTimeout, DefaultConnectTimeout)
 	setDefault(&config.TLSTimeout, DefaultTLSTimeout)
 	setDefault(&config.IdleTimeout, DefaultIdleTimeout)
@@ -186,8 +195,8 @@ func (c *Client) Authorise(r *Request) *Error {
 	return failure
 }
 
-// Do sends the request and reads the whole response. Redirects are followed and failures retried as far as [Config] says;
-// no cookie is kept.
+// Do sends the request and reads the whole response, or its head where it is streamed. Redirects are followed and failures
+// retried as far as [Config] says, until it returns; no cookie is kept.
 //
 // # Errors
 //
@@ -216,6 +225,9 @@ func (c *Client) send(ctx context.Context, r *Request) (*Response, *Error) {
 		return nil, invalidHeader
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout())
+	if r.Stream {
+		return e.sendStreamed(ctx, cancel, r.Body)
+	}
 	defer cancel()
 	return e.try(ctx, r.Body)
 }
@@ -259,6 +271,7 @@ func (c *Client) denied(u *URL, err error) *Error {
 type poolKey struct {
 	allowance *Allowance
 	forwards  bool // to the egress proxy, which gets the requests itself
+	streams   bool // responses are read as they come
 }
 
 // transport returns a pool of connections. Allowances are interned by the policy, and as few as the grant's rules can be
@@ -280,12 +293,13 @@ func (c *Client) transport(k poolKey) *http.Transport {
 }
 
 // exchange is one attempt of a request on its way, with what belongs to it in one piece of memory. It outlives Do where
-// a connection attempt, or the writing of a body, does.
+// a connection attempt, the writing of a body, or a stream does.
 type exchange struct {
 	client    *Client
 	call      context.Context // ends the call
 	method    string
 	confined  bool
+	streams   bool // the response is streamed
 	url       URL
 	header    http.Header // not changed once it is made: earlier attempts may still be writing it
 	target    url.URL     // url as net/http takes it
@@ -316,15 +330,18 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 			return nil, e.roundTripError(ctx, &dialError{err})
 		}
 	}
-	response, err := c.transport(poolKey{a, e.forwards()}).RoundTrip(request)
+	response, err := c.transport(poolKey{a, e.forwards(), e.streams}).RoundTrip(request)
 	if err != nil {
 		return nil, e.roundTripError(ctx, err)
+	}
+	if e.streams && response.StatusCode >= 200 {
+		return e.stream(ctx, response)
 	}
 	defer c.finish(response.Body)
 	if response.StatusCode < 200 {
 		return nil, &Error{Code: CodeProtocol, Message: e.url.host + " answered with a status that ends no request"}
 	}
-	content, err := e.readBody(response, e.method, c.config.ResponseLimit)
+	content, err := e.readBody(response, int64(c.config.ResponseLimit))
 	if err != nil {
 		return nil, e.bodyError(ctx, err)
 	}

@@ -58,46 +58,100 @@ func contentEncodings(fields []string) ([]layer, error) {
 	return layers, nil
 }
 
-// decodeBody undoes the layers. Every layer may yield limit bytes: without that, a small body of many layers could keep
-// the processor busy with what no one ever sees.
-func decodeBody(wire *boundedReader, layers []layer, limit int) ([]byte, error) {
-	// bounded[0] is the wire, each next one what the layer above it yields.
-	bounded := []*boundedReader{wire}
-	for _, l := range layers {
-		buffered := buffers.Get().(*bufio.Reader)
-		buffered.Reset(bounded[len(bounded)-1])
-		defer func() {
-			buffered.Reset(nil)
-			buffers.Put(buffered)
-		}()
-		if _, err := buffered.Peek(1); err == io.EOF && len(bounded) == 1 {
-			return nil, nil // no body at all, whatever its headers say
-		}
-		decoder, release, err := newDecoder(l, buffered, limit)
-		if err != nil {
-			if err == errTooLarge {
-				return nil, err
-			}
-			return nil, decodeError(bounded)
-		}
-		defer release()
-		bounded = append(bounded, &boundedReader{src: &wholeReader{decoder: decoder, rest: buffered}, left: limit})
-	}
-	body, err := readChunks(bounded[len(bounded)-1])
+// decodeBody undoes the layers of a whole body.
+func decodeBody(wire *boundedReader, layers []layer, limit int64) ([]byte, error) {
+	var d decoding
+	defer d.release()
+	err := d.begin(wire, layers, limit, max(limit, usualWindow))
 	if err != nil {
-		return nil, decodeError(bounded)
+		return nil, err
+	}
+	body, err := readChunks(&d)
+	if err != nil {
+		return nil, err
 	}
 	return body, nil
 }
 
-// decodeError tells a broken encoding from a wire that failed or a limit that was reached below it.
-func decodeError(bounded []*boundedReader) error {
-	for i, b := range bounded {
-		if b.err != nil && b.err != io.EOF && (i == 0 || b.err == errTooLarge) {
-			return b.err
+// decoding reads a body whose layers it undoes.
+type decoding struct {
+	wire   *boundedReader
+	layers []decodedLayer // those that were begun
+}
+
+// decodedLayer is one of them.
+type decodedLayer struct {
+	buffered *bufio.Reader // what it is undone from
+	whole    wholeReader
+	yield    boundedReader
+	release  func() // gives the decoder back; nil where there is none
+}
+
+// begin waits for the beginning of each layer. Every layer may yield limit bytes: without that, a small body of many
+// layers could keep the processor busy with what no one ever sees. A window of brotli may have so many.
+func (d *decoding) begin(wire *boundedReader, layers []layer, limit, window int64) error {
+	d.wire, d.layers = wire, make([]decodedLayer, 0, len(layers))
+	for i, l := range layers {
+		buffered := buffers.Get().(*bufio.Reader)
+		buffered.Reset(d.last())
+		d.layers = append(d.layers, decodedLayer{buffered: buffered, yield: boundedReader{src: buffered, left: limit}})
+		if _, err := buffered.Peek(1); err == io.EOF && i == 0 {
+			return nil // no body at all, whatever its headers say
+		}
+		decoder, release, err := newDecoder(l, buffered, window)
+		if err == errTooLarge {
+			return err
+		}
+		if err != nil {
+			return d.failure()
+		}
+		next := &d.layers[i]
+		next.whole, next.release = wholeReader{decoder: decoder, rest: buffered}, release
+		next.yield.src = &next.whole
+	}
+	return nil
+}
+
+// last is what the layers that were begun yield.
+func (d *decoding) last() *boundedReader {
+	if n := len(d.layers); n > 0 {
+		return &d.layers[n-1].yield
+	}
+	return d.wire
+}
+
+// Read implements io.Reader.
+func (d *decoding) Read(p []byte) (int, error) {
+	n, err := d.last().Read(p)
+	if err != nil && err != io.EOF {
+		err = d.failure()
+	}
+	return n, err
+}
+
+// failure tells a broken encoding from a wire that failed or a limit that was reached below it.
+func (d *decoding) failure() error {
+	if err := d.wire.err; err != nil && err != io.EOF {
+		return err
+	}
+	for i := range d.layers {
+		if d.layers[i].yield.err == errTooLarge {
+			return errTooLarge
 		}
 	}
 	return errDecode
+}
+
+// release gives back what was used. Nothing is read afterwards.
+func (d *decoding) release() {
+	for _, l := range d.layers {
+		if l.release != nil {
+			l.release()
+		}
+		l.buffered.Reset(nil)
+		buffers.Put(l.buffered)
+	}
+	d.layers = nil
 }
 
 // wholeReader reads a decoder to its end and then expects the end of what it decoded: bytes after it would be lost, and
@@ -129,7 +183,7 @@ var (
 )
 
 // newDecoder returns a decoder over src, and what gives it back.
-func newDecoder(l layer, src *bufio.Reader, limit int) (io.Reader, func(), error) {
+func newDecoder(l layer, src *bufio.Reader, window int64) (io.Reader, func(), error) {
 	if l == layerGzip {
 		z := gzipReaders.Get().(*gzip.Reader)
 		release := func() { gzipReaders.Put(z) }
@@ -140,7 +194,7 @@ func newDecoder(l layer, src *bufio.Reader, limit int) (io.Reader, func(), error
 		return z, release, nil
 	}
 	if l == layerBrotli {
-		if head, err := src.Peek(1); err == nil && brotliWindow(head[0]) > max(limit, usualWindow) {
+		if head, err := src.Peek(1); err == nil && int64(brotliWindow(head[0])) > window {
 			return nil, nil, errTooLarge
 		}
 		b := brotliReaders.Get().(*brotliReader)

@@ -122,18 +122,20 @@ func TestClient_Decode(t *testing.T) {
 	} {
 		for framing, answer := range encodedAnswers(tt.fields, tt.body) {
 			server := newRawServer(t, answering(answer, true))
-			c := newClient(t, func(config *Config) { config.ResponseLimit = limit })
-			if tt.code != "" {
-				expectCode(t, c, &Request{Method: "GET", URL: server.url}, tt.code)
-				continue
-			}
-			for range 2 {
-				if r := get(t, c, server.url); !bytes.Equal(r.Body, tt.expected) {
-					t.Errorf("%s, %s: %d bytes, expected %d", tt.name, framing, len(r.Body), len(tt.expected))
+			c := newClient(t, func(config *Config) { config.ResponseLimit, config.StreamLimit = limit, limit })
+			for _, streams := range []bool{false, true} {
+				before := server.accepted.Load()
+				for range 2 {
+					r, err := doWhole(c, &Request{Method: "GET", URL: server.url, Stream: streams})
+					switch {
+					case err != nil && err.Code == tt.code:
+					case err != nil || tt.code != "" || !bytes.Equal(r.Body, tt.expected):
+						t.Errorf("%s, %s, streamed %t: %+v, %v; expected %d bytes, %q", tt.name, framing, streams, r, err, len(tt.expected), tt.code)
+					}
 				}
-			}
-			if n := server.accepted.Load(); n != 1 {
-				t.Errorf("%s, %s: %d connections", tt.name, framing, n)
+				if n := server.accepted.Load() - before; n != 1 && tt.code == "" {
+					t.Errorf("%s, %s, streamed %t: %d connections", tt.name, framing, streams, n)
+				}
 			}
 		}
 	}
@@ -238,9 +240,9 @@ func TestBrotli_Window(t *testing.T) {
 			t.Errorf("%d bits are read as %d bytes", bits, got)
 		}
 		sizes[brotliWindow(b.Bytes()[0])] = true
-		for _, limit := range []int{1 << 10, 8 << 20, 16 << 20} {
+		for _, limit := range []int64{1 << 10, 8 << 20, 16 << 20} {
 			_, err := decodeBody(&boundedReader{src: bytes.NewReader(b.Bytes()), left: limit}, []layer{layerBrotli}, limit)
-			if want := 1<<bits > max(limit, usualWindow); want != (err == errTooLarge) || err != nil && !want {
+			if want := int64(1)<<bits > max(limit, usualWindow); want != (err == errTooLarge) || err != nil && !want {
 				t.Errorf("%d bits, limit %d: %v", bits, limit, err)
 			}
 		}

@@ -13,6 +13,8 @@
 // a destination's failures mean for the next attempts is package fault's. Requests can go through a [Proxy], behind which
 // policy and guard judge the true target.
 //
+// A response is read whole, within a limit of memory, or, where the request says so, as it comes: see [Stream].
+//
 // Everything is denied by default, an address as well as a name: a rule alone reaches public addresses only.
 //
 // # Ownership

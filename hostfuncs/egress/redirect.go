@@ -58,8 +58,12 @@ func Follow(ctx context.Context, r *Request, most int, send func(context.Context
 		}
 		location, ok := redirection(response)
 		if !ok || most <= 0 {
+			if response.Stream != nil {
+				response.Stream.locations = locations
+			}
 			return response, nil
 		}
+		response.giveUp()
 		locations = append(locations, location)
 		if hops == most {
 			return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects further, and %d redirects are followed at most", u.host, most)})

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"sluice/hostfuncs/egress/egresstest"
+	"sluice/hostfuncs/egress/worktest"
 )
 
 // recorder is a service that keeps what it was asked, and answers as serve says.
@@ -252,7 +252,7 @@ func TestClient_Redirects_Keeper(t *testing.T) {
 	other := newRecorder(t, failing(0, 0))
 	first := newRecorder(t, redirecting(302, other.URL+"/there?leak=canary"))
 	c := newClient(t, func(c *Config) { c.Redirects = 5 })
-	var w egresstest.Worker
+	var w worktest.Worker
 	failure := expectCode(t, c, &Request{Method: "GET", URL: first.URL + "/start", Keeper: keeper("canary"), Worker: &w}, CodeRedirect)
 	if strings.Contains(failure.Message, "canary") || len(other.requests()) != 0 {
 		t.Errorf("got %v, and %v", failure, other.requests())

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -113,8 +114,8 @@ func (e *exchange) makeRequest(ctx context.Context) (*http.Request, *Error) {
 	}
 	if body := &e.body; len(body.data) > 0 {
 		request.ContentLength = int64(len(body.data))
-		request.Body = &bodyReader{lent: body}
-		request.GetBody = func() (io.ReadCloser, error) { return &bodyReader{lent: body}, nil }
+		request.Body = body.read()
+		request.GetBody = func() (io.ReadCloser, error) { return body.read(), nil }
 	}
 	return request.WithContext(ctx), nil
 }
@@ -144,32 +145,70 @@ var errTakenBack = errors.New("the request has ended")
 // lentBody is the caller's memory, lent until Do returns. The transport may go on writing a request whose response has
 // already come, and by then the memory may hold another call's data.
 type lentBody struct {
-	mu   sync.Mutex // held while data is read; protects data
+	mu   sync.Mutex // held while data is read; protects the other fields
 	data []byte
 	over bool
+	// reader is the one that the transport has asked for last, sent that it has read all.
+	reader *bodyReader
+	sent   bool
+	kept   bool // data is a copy
 }
 
+// takeBack ends the loan, unless the body is kept.
 func (b *lentBody) takeBack() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.kept {
+		b.data, b.over = nil, true
+	}
+}
+
+// keep goes on with a copy of what has not been sent when the response comes, and returns how many bytes that takes.
+func (b *lentBody) keep() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sent || len(b.data) == 0 {
+		return 0
+	}
+	b.data, b.kept = bytes.Clone(b.data), true
+	return len(b.data)
+}
+
+// drop ends the use of a copy.
+func (b *lentBody) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.data, b.over = nil, true
+}
+
+func (b *lentBody) read() *bodyReader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reader, b.sent = &bodyReader{lent: b}, false
+	return b.reader
 }
 
 // bodyReader reads a lent body from its start.
 type bodyReader struct {
 	lent   *lentBody
 	offset int
+	done   bool // all was read
 }
 
 // Read implements io.Reader.
 func (r *bodyReader) Read(p []byte) (int, error) {
 	r.lent.mu.Lock()
 	defer r.lent.mu.Unlock()
-	if r.lent.over {
+	switch {
+	case r.done: // the transport makes sure that there is no more
+		return 0, io.EOF
+	case r.lent.over:
 		return 0, errTakenBack
 	}
 	n := copy(p, r.lent.data[r.offset:])
 	if r.offset += n; r.offset == len(r.lent.data) {
+		r.done = true
+		r.lent.sent = r.lent.sent || r == r.lent.reader
 		return n, io.EOF
 	}
 	return n, nil

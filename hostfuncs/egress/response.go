@@ -22,17 +22,9 @@ const (
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // readBody reads the whole body, decoded, to its end, so that the connection can be used again.
-func (e *exchange) readBody(response *http.Response, method string, limit int) ([]byte, error) {
-	if method == http.MethodHead || response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
-		return nil, nil
-	}
-	if response.ContentLength > int64(limit) {
-		return nil, errTooLarge
-	}
-	wire := &e.wire
-	wire.src, wire.left = response.Body, limit
-	layers, err := contentEncodings(response.Header["Content-Encoding"])
-	if err != nil {
+func (e *exchange) readBody(response *http.Response, limit int64) ([]byte, error) {
+	wire, layers, err := e.wireBody(response, limit)
+	if wire == nil {
 		return nil, err
 	}
 	if len(layers) > 0 {
@@ -44,10 +36,26 @@ func (e *exchange) readBody(response *http.Response, method string, limit int) (
 	return readChunks(wire)
 }
 
+// wireBody is the body as it is on the wire, and the layers to undo; nil where there is none.
+func (e *exchange) wireBody(response *http.Response, limit int64) (*boundedReader, []layer, error) {
+	if e.method == http.MethodHead || response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
+		return nil, nil, nil
+	}
+	if response.ContentLength > limit {
+		return nil, nil, errTooLarge
+	}
+	layers, err := contentEncodings(response.Header["Content-Encoding"])
+	if err != nil {
+		return nil, nil, err
+	}
+	e.wire.src, e.wire.left = response.Body, limit
+	return &e.wire, layers, nil
+}
+
 // boundedReader fails with errTooLarge once more than left bytes have come, and keeps the first error of its source.
 type boundedReader struct {
 	src  io.Reader
-	left int
+	left int64
 	err  error // io.EOF at the end
 }
 
@@ -57,10 +65,10 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	n, err := b.src.Read(p)
-	if n > b.left {
+	if int64(n) > b.left {
 		n, err = 0, errTooLarge
 	}
-	b.left -= n
+	b.left -= int64(n)
 	b.err = err
 	return n, err
 }

@@ -80,11 +80,15 @@ func (e *exchange) try(ctx context.Context, body []byte) (*Response, *Error) {
 		if !e.destination().Budget().Take() {
 			break
 		}
+		gaveUp := response.giveUp() // nothing is held during the pause
+		if gaveUp {
+			response, failure = nil, &Error{Code: CodeTimeout, Message: e.url.host + " did not answer within the time"}
+		}
 		if !sleep(ctx, pause) {
 			break
 		}
 		nextResponse, nextFailure := e.again(body).attempt(ctx)
-		if nextFailure != nil && nextFailure.Code == CodeCircuitOpen {
+		if nextFailure != nil && nextFailure.Code == CodeCircuitOpen && !gaveUp {
 			break // it opened meanwhile, and what it opened for is known better here
 		}
 		e.client.config.Counters.Retries.Add(1)
@@ -94,6 +98,7 @@ func (e *exchange) try(ctx context.Context, body []byte) (*Response, *Error) {
 		}
 	}
 	if err := e.call.Err(); err != nil {
+		response.giveUp()
 		return nil, ended(err)
 	}
 	return response, failure

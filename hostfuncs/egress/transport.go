@@ -54,6 +54,10 @@ func (c *Client) newTransport(k poolKey) *http.Transport {
 	if k.forwards {
 		t.Proxy = c.config.Proxy.url
 	}
+	if k.streams {
+		// What comes waits until the guest reads it.
+		t.HTTP2.MaxReceiveBufferPerStream = streamWindow
+	}
 	return t
 }
 

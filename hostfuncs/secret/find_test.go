@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"sluice/hostfuncs/egress"
-	"sluice/hostfuncs/egress/egresstest"
+	"sluice/hostfuncs/egress/worktest"
 )
 
 // A reference is found wherever it is in the pieces that a text is searched in, and nothing else is.
@@ -40,7 +40,7 @@ func TestFinder(t *testing.T) {
 func TestFinder_Bounds(t *testing.T) {
 	c, _ := calling(t, everywhere)
 	text := make([]byte, 4<<20)
-	var p egresstest.Worker
+	var p worktest.Worker
 	f := finder{call: c}
 	if all, failure := f.find(text, 16, p.Look); len(all) > 0 || failure != nil || p.Total < len(text) || p.Most > searchPiece {
 		t.Errorf("%v, %v: %d ns for %d bytes, %d at once", all, failure, p.Total, len(text), p.Most)
@@ -53,7 +53,7 @@ func TestFinder_Bounds(t *testing.T) {
 			t.Errorf("%d texts that begin as references do: %v", n, failure)
 		}
 	}
-	if !egresstest.GivesUp(func(w *egresstest.Worker) { _, _ = f.find(text, 16, w.Look) }) {
+	if !worktest.GivesUp(func(w *worktest.Worker) { _, _ = f.find(text, 16, w.Look) }) {
 		t.Error("it can't be ended")
 	}
 }
@@ -98,7 +98,7 @@ func TestCall_Put_LargeBody(t *testing.T) {
 		{"of what references begin with", bytes.Repeat([]byte(referencePrefix), 2*maxBody/len(referencePrefix)), "more than 1024 texts"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var p egresstest.Worker
+			var p worktest.Worker
 			r := &egress.Request{Method: "POST", URL: "https://api.example/", Headers: [][2]string{{"Content-Type", "application/json"}}, Body: tc.body, Worker: &p}
 			failure := c.Put(r)
 			switch {

@@ -64,18 +64,19 @@ func (s *Stream) Memory(piece int) int {
 
 // release decides on as much as can be: on all of it where nothing more comes.
 func (s *Stream) release(final bool, look func(n int)) {
+	if look == nil {
+		look = unpaid
+	}
 	text := s.pending
 	if !final {
 		text = text[:s.masker.settled(text)]
 	}
-	views := s.masker.views(text)
+	views := s.masker.views(text, look)
 	found := []span{{0, s.covered}}
 	cut := len(text)
 	for _, v := range views {
 		for _, n := range s.masker.needles {
-			if look != nil {
-				look(perByte * len(v.text))
-			}
+			look(perByte * len(v.text))
 			found = v.find(found, n)
 			if !final {
 				cut = min(cut, v.original(v.open(n)))

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"sluice/hostfuncs/egress"
-	"sluice/hostfuncs/egress/egresstest"
+	"sluice/hostfuncs/egress/worktest"
 )
 
 // percent encodes every byte.
@@ -277,18 +277,18 @@ func FuzzMasker(f *testing.F) {
 // What may be encoded is decoded at the expense of who masks it, piece by piece.
 func TestMasker_Response_Encoded(t *testing.T) {
 	m := NewMasker([]string{`a value with "quotes" & more`})
-	masked := func(body string, w *egresstest.Worker) {
+	masked := func(body string, w *worktest.Worker) {
 		m.Response(&egress.Response{Body: []byte(body)}, w.Look)
 	}
-	var plain egresstest.Worker
+	var plain worktest.Worker
 	masked(strings.Repeat(".", MaxMasked), &plain)
 	for name, escape := range map[string]string{"percent": "%25.", "form": "+...", "JSON": `\\..`, "HTML": "&lt;"} {
 		body := strings.Repeat(escape, MaxMasked/4)
-		var w egresstest.Worker
+		var w worktest.Worker
 		if masked(body, &w); w.Total < plain.Total+decodedPerByte*len(body) || w.Most > perByte*MaxMasked {
 			t.Errorf("%s: %d ns in %d steps, %d at once; %d without anything to decode", name, w.Total, w.Steps, w.Most, plain.Total)
 		}
-		if !egresstest.GivesUp(func(w *egresstest.Worker) { masked(body, w) }) {
+		if !worktest.GivesUp(func(w *worktest.Worker) { masked(body, w) }) {
 			t.Errorf("%s: it can't be ended", name)
 		}
 	}

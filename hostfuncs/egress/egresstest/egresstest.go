@@ -1,35 +1,48 @@
-// Package egresstest is what tests of those that send requests have in common.
+// Package egresstest makes clients for tests of what sends requests.
 package egresstest
 
-// Worker is who a request's work is done for. It keeps count of what the work takes. It implements egress.Worker.
-type Worker struct {
-	// Total is how many nanoseconds the steps were said to take, Most the longest of them.
-	Total, Most int
-	// Steps is how many there were.
-	Steps int
-	// Last is the step at which Look panics with Over; 0 is none.
-	Last int
-}
+import (
+	"testing"
+	"time"
 
-// Over is what a Worker gives up with.
-const Over = "over"
+	"sluice/hostfuncs/egress"
+)
 
-// Work implements egress.Worker.
-func (w *Worker) Work(do func(look func(n int))) { do(w.Look) }
+// patience bounds the wait for what is bound to come.
+const patience = 20 * time.Second
 
-// Look is what the work calls before each step.
-func (w *Worker) Look(n int) {
-	w.Total += n
-	w.Most = max(w.Most, n)
-	if w.Steps++; w.Steps == w.Last {
-		panic(Over)
+// Client returns a client that reaches, on this machine, what these rules cover. It is closed at the end of the test, when no
+// socket may be left. change, unless nil, changes its configuration.
+func Client(t testing.TB, change func(*egress.Config), rules ...string) *egress.Client {
+	t.Helper()
+	loopback, err := egress.ParseAddress("loopback")
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-// GivesUp reports whether work that is given up at its third step ends there.
-func GivesUp(work func(w *Worker)) (ended bool) {
-	w := Worker{Last: 3}
-	defer func() { ended = recover() == Over && w.Steps == w.Last }()
-	work(&w)
-	return false
+	e := egress.Entry{Addresses: []egress.Address{loopback}}
+	for _, s := range rules {
+		rule, err := egress.ParseRule(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Rules = append(e.Rules, rule)
+	}
+	policy, err := egress.NewPolicy([]egress.Entry{e}, e.Rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := egress.Config{Policy: policy, Guard: egress.NewGuard(), Sockets: egress.NewSockets(100)}
+	if change != nil {
+		change(&config)
+	}
+	c := egress.NewClient(config)
+	t.Cleanup(func() {
+		c.Close()
+		for end := time.Now().Add(patience); config.Sockets.Open() > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d sockets are open", config.Sockets.Open())
+			}
+		}
+	})
+	return c
 }
