@@ -118,6 +118,9 @@ func (p *requestHead) member(key, value []byte) error {
 		p.r.URL, p.hasURL = p.stringOf(value), true
 	case "headers":
 		p.r.Headers = p.pairs(value)
+	case "stream":
+		p.r.Stream = string(value) == "true"
+		p.ok = p.ok && (p.r.Stream || string(value) == "false")
 	case "timeout_ms":
 		ms, err := strconv.ParseUint(string(value), 10, 31)
 		p.ok = p.ok && err == nil && ms > 0

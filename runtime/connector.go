@@ -158,7 +158,8 @@ func (r *Runtime) client(c *connector) (hostfuncs.Doer, error) {
 		return nil, err
 	}
 	config.Policy, config.Observe, config.Guard, config.Sockets = policy, observe, r.guard, c.sockets
-	config.Version, config.ResponseLimit, config.Fault = r.config.Version, c.limits.Response, r.config.Fault
+	config.Version, config.Fault = r.config.Version, r.config.Fault
+	config.ResponseLimit, config.StreamLimit = c.limits.Response, c.limits.Stream
 	config.Counters = c.counters
 	if len(c.grant.Auth) > 0 {
 		config.Redirects = 0 // c.auth follows them

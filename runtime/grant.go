@@ -42,6 +42,8 @@ type Grant struct {
 	Memory uint64
 	// Response is how large a response may be, in bytes; 0 means the limit for all.
 	Response int
+	// Stream is how large a response may be that the guest reads as it comes, in bytes; 0 means the limit for all.
+	Stream int64
 	// Output is how much a guest may write as its answer, in bytes; 0 means the limit for all.
 	Output int
 	// Deadline is how long a call may take; 0 means the limit for all.
@@ -121,6 +123,9 @@ func (r *Runtime) limitsOf(g Grant) Limits {
 	}
 	if g.Response != 0 {
 		l.Response = g.Response
+	}
+	if g.Stream != 0 {
+		l.Stream = g.Stream
 	}
 	if g.Output != 0 {
 		l.Output = g.Output

@@ -30,6 +30,8 @@ const (
 	mostGrantMemory    = 4 << 30
 	leastGrantResponse = 1 << 10
 	mostGrantResponse  = 1 << 30
+	leastGrantStream   = 1 << 10
+	mostGrantStream    = 1 << 40
 	leastGrantOutput   = 1 << 10
 	mostGrantOutput    = 1 << 30
 )
@@ -200,6 +202,15 @@ var grantMembers = []grantMember{
 			return err
 		},
 		write: func(g Grant) any { return sizeOrNil(int64(g.Response)) },
+	},
+	{
+		name:   "stream",
+		schema: sizeSchema("How large a response may be that the connector reads as it comes. Not set: call.stream.", leastGrantStream, mostGrantStream),
+		read: func(g *Grant, v any) (err error) {
+			g.Stream, err = sizeOf(v, leastGrantStream, mostGrantStream)
+			return err
+		},
+		write: func(g Grant) any { return sizeOrNil(g.Stream) },
 	},
 	{
 		name:   "output",

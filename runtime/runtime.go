@@ -35,6 +35,8 @@ type Limits struct {
 	Output int
 	// Response is how large a response to a guest's HTTP request may be, in bytes. Default 8 MiB.
 	Response int
+	// Stream is the same for a response that the guest reads as it comes. Default 64 MiB.
+	Stream int64
 	// Concurrent is how many calls of one connector run at once. Default 1,024.
 	Concurrent int
 	// Queue is how many more may wait. Default 1,024.
@@ -50,7 +52,7 @@ type Limits struct {
 // DefaultLimits are the limits where nothing else is said.
 func DefaultLimits() Limits {
 	return Limits{
-		Deadline: 40 * time.Second, Memory: 64 << 20, CPU: 10 * time.Second, Output: 16 << 20, Response: 8 << 20,
+		Deadline: 40 * time.Second, Memory: 64 << 20, CPU: 10 * time.Second, Output: 16 << 20, Response: 8 << 20, Stream: 64 << 20,
 		Concurrent: 1024, Queue: 1024, Warm: 64, Total: 4096,
 	}
 }

@@ -31,6 +31,7 @@ var grantFlags = []struct{ member, doc string }{
 	{"cache", "how much it may keep from call to call, such as 1MiB"},
 	{"memory", "how large the guest's memory may grow, such as 256MiB"},
 	{"response", "how large a response may be"},
+	{"stream", "how large a response may be that it reads as it comes"},
 	{"output", "how large an answer may be"},
 	{"deadline", "how long a call may take, such as 40s"},
 }
@@ -272,8 +273,8 @@ func showGrant(out io.Writer, info server.GrantInfo) error {
 	if err := printGrant(out, "  ", info.Grant); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "a call may have %d MiB of memory, responses of %d bytes, an answer of %d bytes, and %s\n",
-		info.Limits.Memory>>20, info.Limits.Response, info.Limits.Output, time.Duration(info.Limits.DeadlineMS)*time.Millisecond)
+	fmt.Fprintf(out, "a call may have %d MiB of memory, responses of %d bytes, streamed ones of %d, an answer of %d bytes, and %s\n",
+		info.Limits.Memory>>20, info.Limits.Response, info.Limits.Stream, info.Limits.Output, time.Duration(info.Limits.DeadlineMS)*time.Millisecond)
 	for _, name := range info.UndefinedSecrets {
 		fmt.Fprintf(out, "the secret %s is not defined any more: define it under secrets in the configuration file, or grant without it\n", shown(name))
 	}

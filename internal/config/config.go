@@ -160,6 +160,7 @@ var settings = []Setting{
 	{Key: "call.cpu", Default: "10s", Doc: "How long a guest may compute in one call, without its waiting.", set: duration(time.Millisecond, hostfuncs.MaxDeadline, func(c *Config) *time.Duration { return &c.Limits.CPU })},
 	{Key: "call.output", Default: "16MiB", Doc: "How much a guest may answer, where its grant says nothing.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Output = int(n) })},
 	{Key: "call.response", Default: "8MiB", Doc: "How large a response to a guest's request may be, where its grant says nothing.", set: size(1<<10, 1<<30, func(c *Config, n int64) { c.Limits.Response = int(n) })},
+	{Key: "call.stream", Default: "64MiB", Doc: "How large a response may be that a guest reads as it comes, where its grant says nothing.", set: size(1<<10, 1<<40, func(c *Config, n int64) { c.Limits.Stream = n })},
 	{Key: "pool.max", Default: "1024", Doc: "How many calls of one connector run at once.", set: count(1, 1<<20, func(c *Config) *int { return &c.Limits.Concurrent })},
 	{Key: "pool.queue", Default: "1024", Doc: "How many more calls of one connector may wait; beyond it the answer is 503.", set: count(0, 1<<20, func(c *Config) *int { return &c.Limits.Queue })},
 	{Key: "pool.warm", Default: "64", Doc: "How many sandboxes of one connector are kept ready between calls.", set: count(0, 1<<20, func(c *Config) *int { return &c.Limits.Warm })},

@@ -103,6 +103,7 @@ func TestLoad_Precedence(t *testing.T) {
 		{"call.memory", "1MiB", "65536", "1 GiB", func(c *Config) any { return c.Limits.Memory }, [4]any{uint64(64 << 20), uint64(1 << 20), uint64(64 << 10), uint64(1 << 30)}},
 		{"call.output", "1KiB", "2KiB", "3KiB", func(c *Config) any { return c.Limits.Output }, [4]any{16 << 20, 1 << 10, 2 << 10, 3 << 10}},
 		{"call.response", "1KiB", "2KiB", "3KiB", func(c *Config) any { return c.Limits.Response }, [4]any{8 << 20, 1 << 10, 2 << 10, 3 << 10}},
+		{"call.stream", "1KiB", "2KiB", "3GiB", func(c *Config) any { return c.Limits.Stream }, [4]any{int64(64 << 20), int64(1 << 10), int64(2 << 10), int64(3 << 30)}},
 		{"pool.max", "1", "2", "3", func(c *Config) any { return c.Limits.Concurrent }, [4]any{1024, 1, 2, 3}},
 		{"pool.queue", "0", "2", "3", func(c *Config) any { return c.Limits.Queue }, [4]any{1024, 0, 2, 3}},
 		{"pool.warm", "0", "2", "3", func(c *Config) any { return c.Limits.Warm }, [4]any{64, 0, 2, 3}},

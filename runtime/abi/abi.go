@@ -63,9 +63,10 @@ func (c *Call) charge(n int) bool {
 // Starved says that the budget did not allow what the host was to hold for the call.
 func (c *Call) Starved() bool { return c.starved }
 
-// Release gives back what was taken from the budget, and closes the guest's connections. The call is over.
+// Release gives back what was taken from the budget, and closes the guest's connections and streams. The call is over.
 func (c *Call) Release() {
 	c.closeConnections()
+	c.closeStreams()
 	c.Budget.Give(uint64(c.charged))
 	c.charged = 0
 }

@@ -76,12 +76,16 @@ func normalExit(err error) error {
 var nativeFunctions = map[string]api.GoModuleFunc{
 	"size": func(ctx context.Context, _ api.Module, stack []uint64) {
 		sandbox.Spend(ctx, hostCall)
-		b, errno := callOf(ctx).behind(ctx, handle(stack[0]))
-		if errno != hostfuncs.OK {
+		c := callOf(ctx)
+		b, errno := c.behind(ctx, handle(stack[0]))
+		switch errno {
+		case hostfuncs.OK:
+			stack[0] = uint64(len(b))
+		case streamed:
+			stack[0] = uint64(c.streamSize(handle(stack[0])))
+		default:
 			stack[0] = uint64(int64(errno))
-			return
 		}
-		stack[0] = uint64(len(b))
 	},
 	"read":   withErrno(nativeRead),
 	"close":  withErrno(nativeClose),
@@ -180,7 +184,7 @@ const (
 	handleFirst   handle = 2
 )
 
-// behind returns the bytes that a handle stands for.
+// behind returns the bytes that a handle stands for, streamed where there is a body whose bytes are not there yet.
 func (c *Call) behind(ctx context.Context, h handle) ([]byte, hostfuncs.Errno) {
 	switch {
 	case c.Host.Describing:
@@ -196,24 +200,27 @@ func (c *Call) behind(ctx context.Context, h handle) ([]byte, hostfuncs.Errno) {
 	switch {
 	case errno != hostfuncs.OK:
 		return nil, errno
+	case isBody(h) && r.stream != nil:
+		return nil, streamed
 	case isBody(h):
 		return r.body, hostfuncs.OK
 	case r.head == nil:
-		sandbox.Spend(ctx, r.headSize)
+		sandbox.Spend(ctx, int(r.headSize))
 		head := hostfuncs.ResponseHead(r.of, r.failure)
 		if !c.charge(cap(head)) {
 			return nil, hostfuncs.TooLarge
 		}
 		r.head = head
-		r.headSize += cap(head)
+		r.headSize += int32(cap(head))
 		c.held += cap(head)
 	}
 	return r.head, hostfuncs.OK
 }
 
 func nativeRead(ctx context.Context, c *Call, mem api.Memory, stack []uint64) int32 {
-	b, errno := c.behind(ctx, handle(stack[0]))
-	if errno != hostfuncs.OK {
+	h := handle(stack[0])
+	b, errno := c.behind(ctx, h)
+	if errno != hostfuncs.OK && errno != streamed {
 		return int32(errno)
 	}
 	dst, ok := mem.Read(uint32(stack[2]), uint32(stack[3]))
@@ -221,6 +228,9 @@ func nativeRead(ctx context.Context, c *Call, mem api.Memory, stack []uint64) in
 		return int32(hostfuncs.BadRange)
 	}
 	offset := stack[1]
+	if errno == streamed {
+		return c.readStream(ctx, h, offset, dst)
+	}
 	if offset >= uint64(len(b)) {
 		return 0
 	}
@@ -344,6 +354,9 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	request.Body = body
 	w := &worker{ctx}
 	request.Worker = w
+	if request.Stream {
+		return c.sendStreamed(ctx, at, request, w)
+	}
 	done := sandbox.Waiting(ctx)
 	received, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), request)
 	done()

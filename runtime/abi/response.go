@@ -17,9 +17,10 @@ type response struct {
 	of       *egress.Response // without its body; nil where none came, and when the head is closed
 	failure  *egress.Error    // why none came
 	head     []byte           // as a guest reads it, made when one does
-	headSize int              // what the head counts among what the call holds, in bytes
+	headSize int32            // what the head counts among what the call holds, in bytes
 	body     []byte
-	json     verdict // on body
+	stream   *hostfuncs.Body // the body, where it is streamed
+	json     verdict         // on body
 
 	headOpen, bodyOpen bool
 }
@@ -39,17 +40,26 @@ const perHeader = 32
 func newResponse(of *egress.Response, failure *egress.Error) response {
 	r := response{of: of, failure: failure, headOpen: true, bodyOpen: true}
 	if of == nil {
-		r.headSize = perHeader + len(failure.Message)
+		r.headSize = failureSize(failure)
 		return r
 	}
 	r.body, of.Body = of.Body, nil
 	for _, h := range of.Headers {
-		r.headSize += len(h[0]) + len(h[1]) + perHeader
+		r.headSize += int32(len(h[0]) + len(h[1]) + perHeader)
 	}
 	return r
 }
 
-func (r *response) size() int { return r.headSize + len(r.body) }
+// failureSize is what a head counts that says why there is no response.
+func failureSize(failure *egress.Error) int32 { return int32(perHeader + len(failure.Message)) }
+
+func (r *response) size() int {
+	n := int(r.headSize) + len(r.body)
+	if r.stream != nil {
+		n += r.stream.Memory()
+	}
+	return n
+}
 
 // isBody says which one of a response's handles it is: they are a pair, the head's and the body's.
 func isBody(h handle) bool { return (h-handleFirst)%2 == 1 }
@@ -101,7 +111,8 @@ func (c *Call) closeHandle(h handle) hostfuncs.Errno {
 	}
 	before := r.size()
 	if isBody(h) {
-		r.body, r.bodyOpen = nil, false
+		r.closeStream()
+		r.body, r.stream, r.bodyOpen = nil, nil, false
 	} else {
 		r.of, r.failure, r.head, r.headSize, r.headOpen = nil, nil, nil, 0, false
 	}
@@ -198,6 +209,8 @@ func nativeWriteFrom(ctx context.Context, c *Call, _ api.Memory, stack []uint64)
 	h := handle(stack[0])
 	b, errno := c.behind(ctx, h)
 	switch {
+	case errno == streamed:
+		return c.writeStream(ctx, h)
 	case errno != hostfuncs.OK:
 		return int32(errno)
 	case len(c.body) > 0 || !isResponseBody(h):

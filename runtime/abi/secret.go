@@ -52,7 +52,7 @@ func nativeSecretValue(ctx context.Context, c *Call, mem api.Memory, stack []uin
 
 // keepSecret puts what a guest gets of a secret behind a pair of handles, or why it gets nothing.
 func (c *Call) keepSecret(at int, value []byte, failure *egress.Error) int32 {
-	r := response{head: granted, headSize: len(granted), body: value, headOpen: true, bodyOpen: true}
+	r := response{head: granted, headSize: int32(len(granted)), body: value, headOpen: true, bodyOpen: true}
 	if failure != nil {
 		r = newResponse(nil, failure)
 	}

@@ -248,80 +248,19 @@ func TestNative_TCPOpen_Limits(t *testing.T) {
 func TestCall_Release_ClosesConnections(t *testing.T) {
 	silent := newPeer(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 	const each = 3
-	for name, tc := range map[string]struct {
-		end  func(g *guest, ctx context.Context) error
-		want sandbox.FaultKind
-	}{
-		"returns": {func(*guest, context.Context) error { return nil }, -1},
-		"a trap": {func(g *guest, ctx context.Context) error {
-			_, err := g.try(ctx, "peek", memoryEnd)
-			return err
-		}, sandbox.Trapped},
-		"an exit": {func(g *guest, ctx context.Context) error {
-			_, err := g.try(ctx, "proc_exit", 3)
-			return err
-		}, sandbox.Exited},
-		"the deadline, reading": {func(g *guest, ctx context.Context) error {
-			for {
-				if _, err := g.try(ctx, "tcp_read", firstConnection, 512, 8, forever); err != nil {
-					return err
-				}
-			}
-		}, sandbox.OutOfTime},
-		"the deadline, writing": {func(g *guest, ctx context.Context) error {
-			for {
-				if _, err := g.try(ctx, "tcp_write", firstConnection, 512, 8, forever); err != nil {
-					return err
-				}
-			}
-		}, sandbox.OutOfTime},
-		"the deadline, in TLS": {func(g *guest, ctx context.Context) error {
-			for {
-				if _, err := g.try(ctx, "tcp_tls", firstConnection, 0, 0); err != nil {
-					return err
-				}
-			}
-		}, sandbox.OutOfTime},
-		"the end of the processor's time": {func(g *guest, ctx context.Context) error {
-			for {
-				if _, err := g.try(ctx, "random", 0, 1<<15); err != nil {
-					return err
-				}
-			}
-		}, sandbox.OutOfFuel},
-	} {
+	for name, e := range endings(map[string]ending{
+		"the deadline, reading": {again("tcp_read", firstConnection, 512, 8, forever), sandbox.OutOfTime},
+		"the deadline, writing": {again("tcp_write", firstConnection, 512, 8, forever), sandbox.OutOfTime},
+		"the deadline, in TLS":  {again("tcp_tls", firstConnection, 0, 0), sandbox.OutOfTime},
+	}) {
 		t.Run(name, func(t *testing.T) {
 			sockets := egress.NewSockets(100)
-			c := dialing(t, sockets, silent.addr)
-			m, err := forwarderCode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			l := limits(sandbox.PageSize)
-			if tc.want == sandbox.OutOfFuel {
-				l.CPU = 10 * time.Millisecond
-			}
-			in, err := c.Prepare(context.Background(), m, l)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer in.Close()
-			g := &guest{t, c, in}
-			for i := range each {
-				g.dial(int32(handleConnections)+int32(2*i), silent.addr)
-			}
-			silent.wantOpen(t, each)
-			timeout := time.Minute
-			if tc.want == sandbox.OutOfTime {
-				timeout = 100 * time.Millisecond
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), timeout)
-			defer cancel()
-			err = tc.end(g, ctx)
-			if tc.want >= 0 {
-				g.wantFault(err, tc.want)
-			}
-			c.Release()
+			e.end(t, dialing(t, sockets, silent.addr), func(g *guest, _ context.Context) {
+				for i := range each {
+					g.dial(int32(handleConnections)+int32(2*i), silent.addr)
+				}
+				silent.wantOpen(t, each)
+			})
 			silent.wantOpen(t, 0)
 			if n := sockets.Open(); n != 0 {
 				t.Errorf("%d sockets are held", n)

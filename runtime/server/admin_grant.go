@@ -32,6 +32,7 @@ type GrantInfo struct {
 type LimitsInfo struct {
 	Memory     uint64 `json:"memory"`
 	Response   int    `json:"response"`
+	Stream     int64  `json:"stream"`
 	Output     int    `json:"output"`
 	DeadlineMS int64  `json:"deadline_ms"`
 }
@@ -52,7 +53,8 @@ func grantInfoOf(c runtime.Connector) GrantInfo {
 	return GrantInfo{
 		Connector: c.Name, Source: c.GrantSource, Grant: grantText(c.Grant), SHA256: c.Grant.Digest(),
 		Limits: LimitsInfo{
-			Memory: c.Limits.Memory, Response: c.Limits.Response, Output: c.Limits.Output, DeadlineMS: c.Limits.Deadline.Milliseconds(),
+			Memory: c.Limits.Memory, Response: c.Limits.Response, Stream: c.Limits.Stream, Output: c.Limits.Output,
+			DeadlineMS: c.Limits.Deadline.Milliseconds(),
 		},
 		Requested: c.Requested, Missing: runtime.Missing(c.Requested), UndefinedSecrets: append([]string{}, c.UndefinedSecrets...),
 	}
