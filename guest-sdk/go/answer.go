@@ -58,7 +58,8 @@ func Text(text string) Answer { return Answer{body: []byte(text), text: true} }
 func Raw(body json.RawMessage) Answer { return Answer{body: body} }
 
 // RawFrom returns an answer whose body is that of a response, all of it, byte for byte. It stays with the host, however
-// large it is. It must be valid JSON, see [Body.IsJSON], and not be closed.
+// large it is. It must be valid JSON, see [Body.IsJSON], and not be closed. Of a streamed body it is what has not been
+// read; where that does not come to its end, the error is the answer.
 func RawFrom(body *Body) Answer { return Answer{from: body} }
 
 // TextFrom returns an answer whose body is a JSON string of a response's body, all of it, which must be UTF-8. It stays
@@ -131,11 +132,16 @@ func (a Answer) write(h abi.Host) abi.Code {
 	return abi.Code(h.Write(a.body))
 }
 
-func (a Answer) size() int64 {
+// described begins a sentence about how large a is.
+func (a Answer) described() string {
+	size := int64(len(a.body))
 	if a.from != nil {
-		return a.from.size
+		size = a.from.size
 	}
-	return int64(len(a.body))
+	if size < 0 {
+		return "has"
+	}
+	return fmt.Sprintf("has %d bytes, which is", size)
 }
 
 // appendHead appends the head of a, as the ABI describes it, to dst. err is the error that goes with it, or nil.

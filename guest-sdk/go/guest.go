@@ -67,12 +67,17 @@ func (g *guest) Execute(h abi.Host, command uint32) {
 
 // send hands the answer to the host, or, where it is too large, the error that says so.
 func send(h abi.Host, answer Answer, failure *Error) {
-	if r := answer.write(h); r == abi.TooLarge {
-		failure = &Error{Code: CodeOutputTooLarge, Message: fmt.Sprintf(
-			"The answer has %d bytes, which is more than the connector's output limit. Ask for less, or have the limit raised.",
-			answer.size())}
+	switch r := answer.write(h); {
+	case r == abi.TooLarge:
+		failure = &Error{Code: CodeOutputTooLarge, Message: "The answer " + answer.described() +
+			" more than the connector's output limit. Ask for less, or have the limit raised."}
 		answer = Answer{status: 500}
-	} else if r < 0 {
+	case r == abi.Closed && answer.from != nil:
+		if failure == nil {
+			failure = classify(answer.from.failure())
+		}
+		answer = Answer{}.withError(failure)
+	case r < 0:
 		fail("the host refused the answer's body: " + r.String())
 	}
 	if r := h.Answer(answer.appendHead(make([]byte, 0, usualHead), failure)); r < 0 {

@@ -72,6 +72,10 @@ type Request struct {
 	// Timeout ends the exchange, the reading of the response's body included. Default 30 seconds; the host ends it at
 	// the latest a second before the call's deadline.
 	Timeout time.Duration
+	// Stream has HTTP return as soon as the response's head has come: its body is read as it comes, and is not in the
+	// host's memory. It is for what is large, up to 64 MiB unless the operator says otherwise, or comes little by little. A
+	// command can have 16 such bodies open.
+	Stream bool
 }
 
 // HTTP sends a request and waits for the response. Redirects are not followed and nothing is tried again, but where the
@@ -104,7 +108,7 @@ func (c *Call) HTTP(r Request) (*Response, error) {
 	case h < 0:
 		fail("the host refused http_send: " + code.String())
 	}
-	return newResponse(c.host, uint32(h))
+	return newResponse(c.host, uint32(h), r.Stream)
 }
 
 // usualHead is how much room there is for a head at first, in bytes.
@@ -135,6 +139,9 @@ func (r *Request) appendHead(dst []byte) []byte {
 	if r.Timeout > 0 {
 		dst = append(dst, `,"timeout_ms":`...)
 		dst = strconv.AppendInt(dst, milliseconds(r.Timeout), 10)
+	}
+	if r.Stream {
+		dst = append(dst, `,"stream":true`...)
 	}
 	return append(dst, '}')
 }

@@ -33,19 +33,20 @@ func (r *Response) JSON(value any) error {
 	return nil
 }
 
-// Body is the body of a [Response], whole and waiting at the host, from which it is read piece by piece. Bodies that
-// are not closed are so when the call ends.
+// Body is the body of a [Response], whole and waiting at the host, from which it is read piece by piece; or, where the
+// request said Stream, one that is read as it comes. Bodies that are not closed are so when the call ends.
 type Body struct {
 	host   abi.Host
 	handle uint32
 	head   responseHead
-	size   int64
+	size   int64 // -1 where it is not known
 	offset int64
 	closed bool
+	ended  error // why nothing more of a streamed body comes
 }
 
-func newResponse(host abi.Host, head uint32) (*Response, error) {
-	body := &Body{host: host, handle: head + 1, head: responseHead{host: host, handle: head}}
+func newResponse(host abi.Host, head uint32, streams bool) (*Response, error) {
+	body := &Body{host: host, handle: head + 1, head: responseHead{host: host, handle: head, stays: streams}}
 	status := host.HTTPStatus(head)
 	if status < 0 {
 		fail("the host refused to tell a status: " + abi.Code(status).String())
@@ -54,37 +55,66 @@ func newResponse(host abi.Host, head uint32) (*Response, error) {
 		body.Close()
 		return nil, body.head.failure()
 	}
-	body.size = max(host.Size(body.handle), 0)
+	body.size = host.Size(body.handle)
+	if body.size < 0 {
+		body.size = -1
+	}
 	return &Response{Status: int(status), Body: body}, nil
 }
 
-// Size returns the number of bytes in the whole body.
+// Size returns the number of bytes in the whole body, -1 where a streamed one does not say.
 func (b *Body) Size() int64 { return b.size }
 
 // IsJSON reports whether the whole body is one JSON value that an answer may have as its body, as [ValidJSON] does. The
-// host looks, so that the body is not read. Of a body that is closed nothing is known.
+// host looks, so that the body is not read. Of a body that is closed, or streamed, nothing is known.
 func (b *Body) IsJSON() bool { return !b.closed && b.host.IsJSON(b.handle) > 0 }
 
-// Read implements [io.Reader].
+// Read implements [io.Reader]. A streamed body is waited for; where it does not come to its end, the error is an [*Error]
+// with the code timeout, incomplete, protocol, decode or response_too_large. Headers that are wanted then have to be asked
+// for before.
 func (b *Body) Read(p []byte) (int, error) {
 	switch {
 	case b.closed:
 		return 0, io.ErrClosedPipe
-	case b.offset >= b.size:
+	case b.ended != nil:
+		return 0, b.ended
+	case !b.head.stays && b.offset >= b.size:
 		return 0, io.EOF
 	case len(p) == 0:
 		return 0, nil
 	}
 	n := b.host.Read(b.handle, b.offset, p)
-	if n <= 0 {
+	switch {
+	case n > 0:
+		b.offset += int64(n)
+		return int(n), nil
+	case !b.head.stays:
 		return 0, io.ErrUnexpectedEOF
+	case n == 0:
+		b.ended = io.EOF
+	case abi.Code(n) == abi.Closed:
+		b.ended = b.failure()
+	default:
+		fail("the host refused to read on: " + abi.Code(n).String())
 	}
-	b.offset += int64(n)
-	return int(n), nil
+	return 0, b.ended
+}
+
+// failure is why a streamed body did not come to its end, as its head says now. What was read of that stays.
+func (b *Body) failure() error {
+	now := responseHead{host: b.host, handle: b.head.handle, stays: true}
+	return now.failure()
 }
 
 // Bytes returns what has not been read yet, and closes the body.
 func (b *Body) Bytes() ([]byte, error) {
+	if b.size < 0 {
+		p, err := io.ReadAll(b)
+		if err != nil {
+			return nil, err
+		}
+		return p, b.Close()
+	}
 	p := make([]byte, max(b.size-b.offset, 0))
 	_, err := io.ReadFull(b, p)
 	if err != nil {
@@ -98,6 +128,9 @@ func (b *Body) Close() error {
 	if !b.closed {
 		b.closed = true
 		b.head.read()
+		if b.head.stays {
+			b.host.Close(b.head.handle)
+		}
 		b.host.Close(b.handle)
 	}
 	return nil
@@ -108,6 +141,7 @@ func (b *Body) Close() error {
 type responseHead struct {
 	host   abi.Host
 	handle uint32
+	stays  bool   // with the host until the body is closed, since it will say how a streamed one ended
 	text   []byte // nil while it is with the host
 	header Header // nil until it was asked for
 }
@@ -115,7 +149,9 @@ type responseHead struct {
 func (h *responseHead) read() []byte {
 	if h.text == nil {
 		h.text = readAll(h.host, h.handle)
-		h.host.Close(h.handle)
+		if !h.stays {
+			h.host.Close(h.handle)
+		}
 	}
 	return h.text
 }

@@ -61,7 +61,8 @@ const (
 type Host interface {
 	// Size returns the size in bytes of what stands behind a handle.
 	Size(handle uint32) int64
-	// Read copies at most len(p) bytes from offset on into p and returns how many, 0 at or past the end.
+	// Read copies at most len(p) bytes from offset on into p and returns how many, 0 at or past the end. A body that is
+	// streamed is waited for, and read in order.
 	Read(handle uint32, offset int64, p []byte) int32
 	// Close gives back a handle of HTTPSend. A response's head and body are closed one by one.
 	Close(handle uint32) int32

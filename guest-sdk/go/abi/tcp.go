@@ -1,9 +1,9 @@
 package abi
 
-// The negative results of the functions of [TCPHost].
+// The negative results of the functions of [TCPHost], and of reading a body that is streamed.
 const (
 	Timeout Code = -7 // nothing came, or nothing was taken, within the time
-	Closed  Code = -8 // the connection is no more
+	Closed  Code = -8 // the connection is no more; the body did not come to its end
 )
 
 // TCPHost is what a host offers for connections. Package netconn imports these functions from it, so that connectors

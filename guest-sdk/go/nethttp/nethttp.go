@@ -20,11 +20,12 @@ import (
 // operator must have granted.
 func Client(c *sluice.Call) *http.Client { return &http.Client{Transport: Transport(c)} }
 
-// Transport returns a transport whose requests go out through c, and which is of use as long as c is.
+// Transport returns a transport whose requests go out through c, and which is of use as long as c is. Bodies of responses are
+// read as they come: as ever, they have to be closed.
 //
 // # Errors
 //
-// They are those of [sluice.Call.HTTP]: errors.As finds a *sluice.Error in what a client returns, and a command may
+// They are those of [sluice.Call.HTTP], and of [sluice.Body.Read] while the body is read: errors.As finds a *sluice.Error in what a client returns, and a command may
 // return that as it is.
 func Transport(c *sluice.Call) http.RoundTripper { return transport{c} }
 
@@ -56,7 +57,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // request closes the body of r in any case.
 func (t transport) request(r *http.Request) (sluice.Request, error) {
-	out := sluice.Request{Method: r.Method}
+	out := sluice.Request{Method: r.Method, Stream: true}
 	if r.Body != nil {
 		body, err := io.ReadAll(r.Body)
 		r.Body.Close()

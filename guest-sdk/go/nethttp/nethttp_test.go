@@ -70,6 +70,40 @@ func TestClient(t *testing.T) {
 	}
 }
 
+// A body is read as it comes, and its failure is one that a command may return.
+func TestTransport_Streams(t *testing.T) {
+	read := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "first")
+		w.(http.Flusher).Flush()
+		<-read
+		_, _ = io.WriteString(w, "second")
+		if r.URL.Path == "/cut" {
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer server.Close()
+	for path, want := range map[string]string{"/": `"second"`, "/cut": "incomplete"} {
+		got := run(t, http.DefaultTransport, func(c *sluice.Call) (string, error) {
+			w, err := nethttp.Client(c).Get(server.URL + path)
+			if err != nil {
+				return "", err
+			}
+			defer w.Body.Close()
+			if _, err := io.ReadFull(w.Body, make([]byte, 5)); err != nil || w.ContentLength != -1 {
+				t.Errorf("%v, length %d", err, w.ContentLength)
+			}
+			read <- struct{}{}
+			rest, err := io.ReadAll(w.Body)
+			return string(rest), err
+		})
+		if string(got.Body) != want && got.ErrorCode != want {
+			t.Errorf("%s: got %+v", path, got)
+		}
+	}
+}
+
 type brokenBody struct{ closed bool }
 
 func (b *brokenBody) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -22,8 +22,9 @@ type host struct {
 	executing bool
 	open      map[uint32][]byte
 	heads     map[uint32]responseHead // of open handles
-	// connections are those that the command has open, by handle.
+	// connections are those that the command has open, by handle, and streams the bodies that it reads as they come.
 	connections map[uint32]*connection
+	streams     map[uint32]*stream
 	next        uint32
 	now, end    time.Time
 	maxOutput   int
@@ -42,7 +43,7 @@ func newHost(t testing.TB, m *manifest.Manifest, command string, call Call) *hos
 	h := &host{t: t, call: call, executing: true, open: map[uint32][]byte{}, heads: map[uint32]responseHead{}, next: 2, now: call.Now, maxOutput: call.MaxOutput}
 	h.mayHTTP, h.mayTCP = rulesOf(m, manifest.CapabilityHTTP, httpRule), rulesOf(m, manifest.CapabilityTCP, tcpRule)
 	h.mayCache = m.Requests(manifest.CapabilityCache)
-	h.connections = map[uint32]*connection{}
+	h.connections, h.streams = map[uint32]*connection{}, map[uint32]*stream{}
 	for _, c := range m.Capabilities {
 		h.maySecrets = append(h.maySecrets, c.Secrets...)
 	}
@@ -97,6 +98,9 @@ func behind[T any](h *host, open map[uint32]T, handle uint32) (thing T, code abi
 }
 
 func (h *host) Size(handle uint32) int64 {
+	if s, ok := h.streams[handle]; ok {
+		return s.size()
+	}
 	p, code := behind(h, h.open, handle)
 	if code != 0 {
 		return int64(code)
@@ -105,6 +109,9 @@ func (h *host) Size(handle uint32) int64 {
 }
 
 func (h *host) Read(handle uint32, offset int64, p []byte) int32 {
+	if s, ok := h.streams[handle]; ok {
+		return h.readStream(s, offset, p)
+	}
 	from, code := behind(h, h.open, handle)
 	switch {
 	case code != 0:
@@ -116,6 +123,9 @@ func (h *host) Read(handle uint32, offset int64, p []byte) int32 {
 }
 
 func (h *host) IsJSON(handle uint32) int32 {
+	if _, ok := h.streams[handle]; ok {
+		return int32(abi.Invalid)
+	}
 	from, code := behind(h, h.open, handle)
 	if code != 0 {
 		return int32(code)
@@ -127,6 +137,9 @@ func (h *host) IsJSON(handle uint32) int32 {
 }
 
 func (h *host) WriteFrom(handle uint32) int32 {
+	if s, ok := h.streams[handle]; ok {
+		return h.writeStream(s)
+	}
 	from, code := behind(h, h.open, handle)
 	if code != 0 {
 		return int32(code)
@@ -137,9 +150,13 @@ func (h *host) WriteFrom(handle uint32) int32 {
 func (h *host) Close(handle uint32) int32 {
 	_, ok := h.open[handle]
 	c, connected := h.connections[handle]
+	s, streamed := h.streams[handle]
 	switch {
 	case !h.executing:
 		return int32(abi.NotAvailable)
+	case streamed:
+		s.close()
+		delete(h.streams, handle)
 	case connected:
 		c.close()
 		delete(h.connections, handle)

@@ -50,6 +50,7 @@ type requestHead struct {
 	URL       string      `json:"url"`
 	Headers   [][2]string `json:"headers"`
 	TimeoutMS int64       `json:"timeout_ms"`
+	Stream    bool        `json:"stream"`
 }
 
 type responseHead struct {
@@ -68,23 +69,38 @@ func (h *host) HTTPSend(head, body []byte) int32 {
 	if d.Decode(&q) != nil || q.Method == "" || q.URL == "" {
 		return int32(abi.Invalid)
 	}
-	response, responseBody, err := h.exchange(q, body)
-	if err != nil {
-		e, ok := errors.AsType[*HTTPError](err)
-		if !ok {
-			e = &HTTPError{Code: "connect", Message: err.Error()}
-		}
-		response, responseBody = responseHead{Error: e}, nil
+	handle := h.next
+	h.next += 2
+	h.open[handle] = nil
+	received, cancel, err := h.exchange(q, body)
+	var whole []byte
+	if err == nil && q.Stream {
+		h.streams[handle+1] = newStream(handle, received, cancel)
+	} else if err == nil {
+		whole, err = readBody(received, cancel)
 	}
-	text, err := json.Marshal(response)
+	if err != nil || !q.Stream {
+		h.open[handle+1] = whole
+	}
+	if err != nil {
+		h.tellFailure(handle, err)
+		return int32(handle)
+	}
+	told := headOf(received)
+	text, err := json.Marshal(told)
 	if err != nil {
 		h.t.Fatalf("a response's head cannot be encoded: %v", err)
 	}
-	handle := h.next
-	h.next += 2
-	h.open[handle], h.open[handle+1] = text, responseBody
-	h.heads[handle] = response
+	h.open[handle], h.heads[handle] = text, told
 	return int32(handle)
+}
+
+// tellFailure has the head of a response, if it is open, say why there is none, or no more of one.
+func (h *host) tellFailure(handle uint32, err error) {
+	if _, ok := h.open[handle]; ok {
+		h.tell(handle, err)
+		h.heads[handle] = responseHead{}
+	}
 }
 
 func (h *host) HTTPStatus(handle uint32) int32 {
@@ -109,50 +125,76 @@ func (h *host) HTTPHeader(handle uint32, name string, p []byte) int32 {
 	return int32(abi.Absent)
 }
 
-func (h *host) exchange(q requestHead, body []byte) (responseHead, []byte, error) {
-	body, err := h.putSecrets(&q, body)
+// exchange sends the request. The response's body is read until cancel is called.
+func (h *host) exchange(q requestHead, body []byte) (response *http.Response, cancel context.CancelFunc, err error) {
+	body, err = h.putSecrets(&q, body)
 	if err != nil {
-		return responseHead{}, nil, err
+		return nil, nil, err
 	}
 	to, err := q.check()
 	if err != nil {
-		return responseHead{}, nil, err
+		return nil, nil, err
+	}
+	if q.Stream && len(h.streams) >= maxStreams {
+		return nil, nil, &HTTPError{Code: "overloaded", Message: "The call may have no more streamed responses open."}
 	}
 	if denied := notAsked("http", h.mayHTTP, to); denied != nil {
-		return responseHead{}, nil, denied
+		return nil, nil, denied
 	}
 	if h.call.HTTP == nil {
-		return responseHead{}, nil, &HTTPError{Code: "egress_denied", Message: "The test allows no requests: Call.HTTP is nil."}
+		return nil, nil, &HTTPError{Code: "egress_denied", Message: "The test allows no requests: Call.HTTP is nil."}
 	}
 	timeout := min(h.end.Sub(h.now)-time.Second, 30*time.Second)
 	if q.TimeoutMS > 0 {
 		timeout = min(timeout, time.Duration(q.TimeoutMS)*time.Millisecond)
 	}
 	ctx, cancel := context.WithTimeout(h.t.Context(), timeout)
-	defer cancel()
+	defer func() {
+		if err != nil {
+			cancel()
+		}
+	}()
 	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
 	if err != nil {
-		return responseHead{}, nil, &HTTPError{Code: "invalid_request", Message: "The request cannot be built.", Field: "url"}
+		return nil, nil, &HTTPError{Code: "invalid_request", Message: "The request cannot be built.", Field: "url"}
 	}
 	for _, pair := range q.Headers {
 		r.Header.Add(pair[0], pair[1])
 	}
-	w, err := h.call.HTTP.RoundTrip(r)
-	if err != nil {
-		return responseHead{}, nil, err
-	}
+	response, err = h.call.HTTP.RoundTrip(r)
+	return response, cancel, err
+}
+
+func readBody(w *http.Response, cancel context.CancelFunc) ([]byte, error) {
+	defer cancel()
 	defer w.Body.Close()
 	all, err := io.ReadAll(w.Body)
 	if err != nil {
-		return responseHead{}, nil, &HTTPError{Code: "incomplete", Message: "The connection ended within the body."}
+		return nil, bodyError(err)
 	}
+	return all, nil
+}
+
+// bodyError is why a body did not come to its end.
+func bodyError(err error) error {
+	if _, ok := errors.AsType[*HTTPError](err); ok {
+		return err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &HTTPError{Code: "timeout", Message: "The response did not come within the time."}
+	}
+	return &HTTPError{Code: "incomplete", Message: "The connection ended within the body."}
+}
+
+// headOf is what the command is told of a response.
+func headOf(w *http.Response) responseHead {
 	out := responseHead{Status: w.StatusCode, Headers: [][2]string{}}
 	for _, name := range slices.Sorted(maps.Keys(w.Header)) {
 		for _, value := range w.Header[name] {
 			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), textOf(value)})
 		}
 	}
-	return out, all, nil
+	return out
 }
 
 // textOf is a header's value as the host has it: bytes that are no UTF-8 are read as ISO 8859-1.

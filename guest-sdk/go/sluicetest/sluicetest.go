@@ -128,6 +128,7 @@ func Run(t testing.TB, command string, call Call) Result {
 	h.open[abi.Context] = contextOf(m, &m.Commands[index], call)
 	crash := h.enter(func(g abi.Guest) { g.Execute(h, uint32(index)) })
 	h.closeConnections()
+	h.closeStreams()
 	return h.result(crash)
 }
 
