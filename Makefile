@@ -5,7 +5,7 @@ export CGO_ENABLED := 0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GO_SOURCES  := $(shell find cmd runtime hostfuncs internal modules guest-sdk/go testdata/guests -name '*.go' 2>/dev/null) go.mod go.sum
-GUESTS      := example probe greeter greeter-v2 misbehave dialer
+GUESTS      := example probe greeter greeter-v2 misbehave dialer streamer
 
 .PHONY: help
 help: ## this list

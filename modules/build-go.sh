@@ -6,10 +6,10 @@
 # Without names it builds all. The same sources and the same Go give the same bytes, wherever the repository lies.
 set -eu
 
-usage="usage: $0 OUT [example|probe|greeter|greeter-v2|misbehave|dialer ...]"
+usage="usage: $0 OUT [example|probe|greeter|greeter-v2|misbehave|dialer|streamer ...]"
 out=${1:?$usage}
 shift
-[ $# -gt 0 ] || set -- example probe greeter greeter-v2 misbehave dialer
+[ $# -gt 0 ] || set -- example probe greeter greeter-v2 misbehave dialer streamer
 
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
@@ -28,6 +28,7 @@ for name; do
 	greeter) build ./testdata/guests/greeter greeter ;;
 	greeter-v2) build ./testdata/guests/greeter greeter-v2 '-X main.version=2.0.0' ;;
 	dialer) build ./testdata/guests/dialer dialer ;;
+	streamer) build ./testdata/guests/streamer streamer ;;
 	misbehave) build ./testdata/guests/misbehave misbehave ;;
 	*)
 		echo "$usage" >&2

@@ -4,14 +4,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/smtp"
-	"os"
 
 	sluice "sluice/guest-sdk/go"
 	"sluice/guest-sdk/go/netconn"
 	"sluice/guest-sdk/go/netsmtp"
+	"sluice/testdata/guests/ends"
 )
 
 type sendParams struct {
@@ -77,22 +76,10 @@ func leave(c *sluice.Call, p leaveParams) (string, error) {
 		}
 		last = conn
 	}
-	switch p.How {
-	case "panic":
-		panic("left")
-	case "exit":
-		os.Exit(3)
-	case "read":
+	return ends.As(p.How, func() error {
 		_, err := last.Read(make([]byte, 1))
-		return "", err
-	case "loop":
-		for i := 0; ; i++ {
-			if i < 0 {
-				fmt.Println(i)
-			}
-		}
-	}
-	return "left", nil
+		return err
+	})
 }
 
 type bothParams struct {
