@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::abi::{Host, errno};
 use crate::error::Error;
-use crate::http::Response;
+use crate::http::{Response, failure};
 use crate::json::{push_integer, push_string};
 
 /// The answer of a command: a body, and how it is to be taken.
@@ -56,7 +56,8 @@ impl Answer {
     }
 
     /// The body of a response, passed on byte for byte. It never enters the connector's memory, however large it is. It
-    /// must be strict JSON: see [`Response::is_json`].
+    /// must be strict JSON: see [`Response::is_json`]. Of one that is streamed it is what has not been read; where that does
+    /// not come to its end, the answer is the error.
     pub fn json_from(response: Response) -> Self {
         Answer { body: Body::There(response.into_body()), ..Answer::json_text("") }
     }
@@ -106,6 +107,11 @@ impl Answer {
             Body::Here(bytes) => host.write(bytes),
             Body::There(handle) => host.write_from(*handle),
         };
+        if let (Body::There(body), errno::CLOSED) = (&self.body, written) {
+            // A streamed body did not come to its end.
+            host.answer(&Answer::from(Error::from(failure(host, body - 1))).head());
+            return;
+        }
         let answered = if written < 0 { written } else { host.answer(&self.head()) };
         if answered == errno::TOO_LARGE {
             let message = "The answer is over the connector's output limit: ask for less, or raise the limit.";

@@ -5,8 +5,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use crate::abi::Host;
-use crate::call::{Call, read_all, read_text};
+use crate::abi::{Host, errno};
+use crate::call::{Call, check, read_all, read_text};
 use crate::error::{Error, Result};
 use crate::failure::Failure;
 use crate::json::{push_integer, push_string};
@@ -50,13 +50,14 @@ pub struct Request<'a> {
     url: &'a str,
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     timeout: Option<Duration>,
+    streams: bool,
     body: Cow<'a, [u8]>,
 }
 
 impl<'a> Request<'a> {
     /// A request for an absolute http or https URL without user information.
     pub fn new(method: Method, url: &'a str) -> Self {
-        Request { method, url, headers: Vec::new(), timeout: None, body: Cow::Borrowed(&[]) }
+        Request { method, url, headers: Vec::new(), timeout: None, streams: false, body: Cow::Borrowed(&[]) }
     }
 
     /// A GET request.
@@ -98,6 +99,14 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Has [`send`](Request::send) return as soon as the answer's head has come. Its body is read as it comes, by
+    /// [`io::Read`], and is not in the host's memory: it may have 64 MiB unless the operator says otherwise. The timeout
+    /// goes on until its end. A command can have 16 such bodies open.
+    pub fn stream(mut self) -> Self {
+        self.streams = true;
+        self
+    }
+
     /// Sends the request and waits for the whole answer. Any status is an answer.
     ///
     /// # Errors
@@ -108,7 +117,7 @@ impl<'a> Request<'a> {
         let Ok(handle) = u32::try_from(result) else {
             return Err(SendError::from_host(result));
         };
-        Response::receive(host, handle)
+        Response::receive(host, handle, self.streams)
     }
 
     fn head(&self) -> Vec<u8> {
@@ -130,35 +139,36 @@ impl<'a> Request<'a> {
             head.extend_from_slice(b",\"timeout_ms\":");
             push_integer(&mut head, u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         }
+        if self.streams {
+            head.extend_from_slice(b",\"stream\":true");
+        }
         head.push(b'}');
         head
     }
 }
 
-/// The answer to a request. It stays with the host until it is read. Dropping it gives it back.
+/// The answer to a request. It stays with the host until it is read, or comes while it is read, where the request said
+/// [`stream`](Request::stream). Dropping it gives it back.
 pub struct Response<'h> {
     host: &'h dyn Host,
     handle: u32,
     offset: u64,
     status: u16,
+    streams: bool,
 }
 
 impl<'h> Response<'h> {
-    fn receive(host: &'h dyn Host, handle: u32) -> Result<Self, SendError> {
+    fn receive(host: &'h dyn Host, handle: u32, streams: bool) -> Result<Self, SendError> {
         // Made before anything is read, so that the buffers are given back on every way out.
-        let mut response = Response { host, handle, offset: 0, status: 0 };
+        let mut response = Response { host, handle, offset: 0, status: 0, streams };
         match u16::try_from(host.http_status(handle)) {
-            Ok(0) => Err(response.head().and_then(|head| head.error).unwrap_or_else(SendError::unreadable)),
+            Ok(0) => Err(failure(host, handle)),
             Ok(status) => {
                 response.status = status;
                 Ok(response)
             }
             Err(_) => Err(SendError::unreadable()),
         }
-    }
-
-    fn head(&self) -> Option<Head> {
-        Head::parse(&read_text(self.host, self.handle).ok()?)
     }
 
     /// The answer's status.
@@ -187,22 +197,45 @@ impl<'h> Response<'h> {
     /// # Errors
     /// `http_failed` if the host's head cannot be read.
     pub fn headers(&self) -> Result<Headers> {
-        let head = self.head().ok_or_else(SendError::unreadable)?;
+        let head = Head::read(self.host, self.handle).ok_or_else(SendError::unreadable)?;
         Ok(head.headers)
     }
 
     /// Whether the body is one JSON value that an answer may have as its body: strict, in UTF-8, and at most 512 arrays
-    /// and objects deep. The host looks, so that the body is not read.
+    /// and objects deep. The host looks, so that the body is not read. Of one that is streamed nothing is known.
     pub fn is_json(&self) -> bool {
         self.host.is_json(self.body()) > 0
     }
 
-    /// The whole body. To take it in pieces, use the response as an [`io::Read`].
+    /// The whole body; of one that is streamed, what has not been read. To take it in pieces, use the response as an
+    /// [`io::Read`].
     ///
     /// # Errors
-    /// That of a host that cannot hand it out.
+    /// That of a host that cannot hand it out, or why a streamed body did not come to its end.
     pub fn bytes(&mut self) -> Result<Vec<u8>> {
-        read_all(self.host, self.body())
+        if !self.streams {
+            return read_all(self.host, self.body());
+        }
+        const PIECE: usize = 16 << 10;
+        let mut bytes = Vec::new();
+        loop {
+            bytes.reserve(PIECE);
+            let read = self.read_on(bytes.spare_capacity_mut())?;
+            if read == 0 {
+                return Ok(bytes);
+            }
+            // SAFETY: the host initialised as much of the spare capacity.
+            unsafe { bytes.set_len(bytes.len() + read) };
+        }
+    }
+
+    fn read_on(&mut self, buf: &mut [MaybeUninit<u8>]) -> Result<usize> {
+        let read = match self.host.read(self.body(), self.offset, buf) {
+            errno::CLOSED => return Err(failure(self.host, self.handle).into()),
+            read => check(read)?.min(buf.len()),
+        };
+        self.offset += read as u64;
+        Ok(read)
     }
 
     /// The whole body as UTF-8.
@@ -218,22 +251,29 @@ impl<'h> Response<'h> {
         self.handle + 1
     }
 
-    /// The handle of the body, which stays open until the call ends.
+    /// The handle of the body, which stays open until the call ends; so does that of its head where the body is streamed,
+    /// since it will say how that ended.
     pub(crate) fn into_body(self) -> u32 {
         let response = std::mem::ManuallyDrop::new(self);
-        response.host.close(response.handle);
+        if !response.streams {
+            response.host.close(response.handle);
+        }
         response.body()
     }
 }
 
+/// Where a streamed body does not come to its end, the error holds an [`Error`] with the host's code.
 impl io::Read for Response<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         // SAFETY: initialised bytes may be taken as maybe uninitialised, and the host only writes initialised ones.
         let spare = unsafe { &mut *(buf as *mut [u8] as *mut [MaybeUninit<u8>]) };
-        let read = crate::call::check(self.host.read(self.body(), self.offset, spare)).map_err(io::Error::other)?;
-        self.offset += read as u64;
-        Ok(read)
+        self.read_on(spare).map_err(io::Error::other)
     }
+}
+
+/// Why there is no body, or no more of it, as the head behind a handle says.
+pub(crate) fn failure(host: &dyn Host, head: u32) -> SendError {
+    Head::read(host, head).and_then(|head| head.error).unwrap_or_else(SendError::unreadable)
 }
 
 impl Drop for Response<'_> {
@@ -294,6 +334,10 @@ struct Head {
 }
 
 impl Head {
+    fn read(host: &dyn Host, handle: u32) -> Option<Self> {
+        Head::parse(&read_text(host, handle).ok()?)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut head = Head::default();
         let mut scanner = Scanner::new(text);

@@ -21,6 +21,7 @@ mod http;
 mod kept;
 mod outcome;
 mod peer;
+mod stream;
 mod tcp;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -52,6 +53,7 @@ pub struct TestHost {
 
 struct State {
     handles: BTreeMap<u32, Vec<u8>>,
+    streams: BTreeMap<u32, stream::Stream>,
     next: u32,
     replies: VecDeque<Reply>,
     peers: VecDeque<Peer>,
@@ -73,6 +75,7 @@ impl TestHost {
         TestHost {
             state: Arc::new(Mutex::new(State {
                 handles: handles.into(),
+                streams: BTreeMap::new(),
                 next: CONTEXT + 1,
                 replies: VecDeque::new(),
                 peers: VecDeque::new(),

@@ -12,11 +12,17 @@ impl Host for TestHost {
     }
 
     fn size(&self, handle: u32) -> i64 {
+        if self.state().streams.contains_key(&handle) {
+            return errno::INVALID.into();
+        }
         self.state().handles.get(&handle).map_or(errno::BAD_HANDLE.into(), |bytes| bytes.len() as i64)
     }
 
     fn read(&self, handle: u32, offset: u64, buf: &mut [MaybeUninit<u8>]) -> i32 {
-        let state = self.state();
+        let state = &mut *self.state();
+        if let Err(refusal) = state.read_on(handle, offset, buf.len()) {
+            return refusal;
+        }
         let Some(bytes) = state.handles.get(&handle) else { return errno::BAD_HANDLE };
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         for (to, from) in buf.iter_mut().zip(rest) {
@@ -27,6 +33,7 @@ impl Host for TestHost {
 
     fn close(&self, handle: u32) -> i32 {
         let state = &mut *self.state();
+        state.streams.remove(&handle);
         match handle > CONTEXT && (state.close_connection(handle) || state.handles.remove(&handle).is_some()) {
             true => 0,
             false => errno::BAD_HANDLE,
@@ -95,8 +102,8 @@ impl Host for TestHost {
     }
 
     fn write_from(&self, handle: u32) -> i32 {
-        let bytes = self.state().handles.get(&handle).cloned();
-        bytes.map_or(errno::BAD_HANDLE, |bytes| self.write(&bytes).min(0))
+        let bytes = self.state().whole(handle);
+        bytes.map_or_else(|refusal| refusal, |bytes| self.write(&bytes).min(0))
     }
 
     fn cache_get(&self, key: &str) -> i32 {

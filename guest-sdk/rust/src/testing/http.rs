@@ -28,19 +28,21 @@ impl Sent {
 /// What the test host answers to one request.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    head: Value,
-    body: Vec<u8>,
+    pub(super) head: Value,
+    pub(super) body: Vec<u8>,
+    /// The code of what ends the body before its end.
+    pub(super) cut: Option<String>,
 }
 
 impl Reply {
     /// An empty answer with this status.
     pub fn new(status: u16) -> Self {
-        Reply { head: json!({"status": status, "headers": []}), body: Vec::new() }
+        Reply { head: json!({"status": status, "headers": []}), body: Vec::new(), cut: None }
     }
 
     /// No answer, with one of the ABI's error codes.
     pub fn error(code: &str) -> Self {
-        Reply { head: super::failure(code, &format!("no answer: {code}")), body: Vec::new() }
+        Reply { head: super::failure(code, &format!("no answer: {code}")), body: Vec::new(), cut: None }
     }
 
     /// `invalid_request` in this part of the request.
@@ -62,6 +64,12 @@ impl Reply {
         self.body = body.into();
         self
     }
+
+    /// Ends the body before its end, with one of the ABI's error codes. A request that is not streamed gets no answer then.
+    pub fn cut(mut self, code: &str) -> Self {
+        self.cut = Some(code.to_owned());
+        self
+    }
 }
 
 impl State {
@@ -77,7 +85,7 @@ impl State {
             body: body.to_vec(),
         });
         let reply = self.replies.pop_front().unwrap_or_else(|| Reply::error("connect"));
-        self.open_pair(&reply.head, reply.body)
+        self.answer_request(reply, head["stream"] == true)
     }
 
     pub(super) fn http_status(&self, head: u32) -> i32 {
@@ -97,6 +105,9 @@ impl State {
     }
 
     pub(super) fn is_json(&self, handle: u32) -> i32 {
+        if self.streams.contains_key(&handle) {
+            return errno::INVALID;
+        }
         match self.handles.get(&handle).map(|bytes| std::str::from_utf8(bytes)) {
             Some(text) => text.is_ok_and(|text| validate(text, MAX_DEPTH).is_ok()).into(),
             None => errno::BAD_HANDLE,
