@@ -58,8 +58,12 @@ type Call struct {
 	Counters *egress.Counters
 
 	masker *secret.Masker // of the response that comes, until MaskHTTP
+	opened egress.Cost
 	log    log
 }
+
+// Opened is what opening connections for the call has taken since it was last asked, in units of fuel.
+func (c *Call) Opened() int { return c.opened.Take() }
 
 // The capabilities whose failures are counted, as manifests name them.
 const (

@@ -46,7 +46,7 @@ func (c *Call) SendHTTP(ctx context.Context, r *egress.Request) (*egress.Respons
 		left := time.Until(deadline)
 		r.Timeout = min(r.Timeout, max(left-deadlineMargin, left/2))
 	}
-	c.masker, r.Keeper = nil, &c.Secrets
+	c.masker, r.Keeper, r.Cost = nil, &c.Secrets, &c.opened
 	if c.Secrets.Refers() {
 		// What is not allowed is not worth searching.
 		if failure := c.HTTP.Authorise(r); failure != nil {

@@ -101,7 +101,7 @@ func TestCall_SendHTTP_Head(t *testing.T) {
 		_, _, errno, err := sendHTTP(&c, context.Background(), head, nil)
 		clear(memory)
 		if d.got != nil {
-			d.got.Keeper = nil // the call itself
+			d.got.Keeper, d.got.Cost = nil, nil // the call itself
 		}
 		switch {
 		case err != nil:

@@ -71,7 +71,7 @@ func (c *Call) OpenTCP(ctx context.Context, r *egress.DialRequest, open int) (*e
 		return nil, c.failed(capabilityTCP, &egress.Error{Code: egress.CodeOverloaded,
 			Message: fmt.Sprintf("the call has %d connections open, and may have no more: close some", open)}), nil
 	}
-	r.Timeout = withinCall(ctx, r.Timeout)
+	r.Timeout, r.Cost = withinCall(ctx, r.Timeout), &c.opened
 	conn, failure := c.TCP.Dial(ctx, r)
 	if failure != nil && ctx.Err() != nil {
 		return nil, nil, ctx.Err()

@@ -95,6 +95,8 @@ type Request struct {
 	Worker Worker
 	// Timeout bounds all of it, until the body has been read. Default [DefaultTimeout].
 	Timeout time.Duration
+	// Cost, where set, gathers what connections take that are opened for the request, also after Do has returned.
+	Cost *Cost
 }
 
 // Keeper knows what was sent that is for its origin alone.
@@ -244,7 +246,7 @@ func (e *exchange) address(r *Request) *Error {
 	if !validMethod(r.Method) {
 		return invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
 	}
-	e.method, e.confined = r.Method, r.Confined
+	e.method, e.confined, e.cost = r.Method, r.Confined, r.Cost
 	var err error
 	if e.url, err = ParseURL(r.URL); err != nil {
 		return invalid(FieldURL, err.Error())
@@ -299,7 +301,8 @@ type exchange struct {
 	call      context.Context // ends the call
 	method    string
 	confined  bool
-	streams   bool // the response is streamed
+	streams   bool  // the response is streamed
+	cost      *Cost // or nil
 	url       URL
 	header    http.Header // not changed once it is made: earlier attempts may still be writing it
 	target    url.URL     // url as net/http takes it

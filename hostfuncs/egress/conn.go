@@ -2,8 +2,6 @@ package egress
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -18,11 +16,11 @@ type Conn struct {
 	stream net.Conn // raw, or TLS over out
 	out    *outbox  // over raw, where there is TLS
 	host   string   // whose connection it is, and the name of TLS
-	roots  *x509.CertPool
+	tls    *securer
+	cost   *Cost // or nil
 
-	counters   *Counters // among whose open connections it is; nil for none
-	tlsTimeout time.Duration
-	broken     bool // nothing more can come of it
+	counters *Counters // among whose open connections it is; nil for none
+	broken   bool      // nothing more can come of it
 }
 
 // These are what reading and writing fail with, besides the context's error once that has ended.
@@ -143,8 +141,7 @@ func (c *Conn) StartTLS(ctx context.Context, timeout time.Duration) *Error {
 func (c *Conn) handshake(call, bounded context.Context) *Error {
 	_ = c.raw.SetDeadline(time.Time{})
 	out := &outbox{Conn: c.raw}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.roots}
-	secured, err := secure(bounded, out, config, c.host, c.tlsTimeout)
+	secured, err := c.tls.secure(bounded, out, c.host, c.cost)
 	if err != nil {
 		c.Abort()
 		if call.Err() != nil {

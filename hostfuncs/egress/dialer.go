@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"time"
@@ -56,6 +57,8 @@ type DialRequest struct {
 	TLS bool
 	// Timeout bounds all of it. 0 leaves the dialer's own bounds.
 	Timeout time.Duration
+	// Cost, where set, gathers what opening the connection takes, and TLS, which may begin later.
+	Cost *Cost
 }
 
 // FieldAddress names the part of a [DialRequest] that is at fault, in [Error.Field].
@@ -85,6 +88,7 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 		return nil, d.failure(call, ctx, &address, err)
 	}
 	defer d.opener.giveTurn()
+	r.Cost.Add(costOpening)
 	raw, err := d.opener.reach(ctx, allowance, address.String())
 	if err != nil {
 		return nil, d.failure(call, ctx, &address, err)
@@ -92,7 +96,10 @@ func (d *Dialer) Dial(ctx context.Context, r *DialRequest) (*Conn, *Error) {
 	if o := d.config.Observe; o != nil {
 		o.connected(d.config.Guard, &address, raw)
 	}
-	c := &Conn{raw: raw, stream: raw, host: address.host, roots: roots, tlsTimeout: d.config.TLSTimeout}
+	c := &Conn{
+		raw: raw, stream: raw, host: address.host, cost: r.Cost,
+		tls: newSecurer(d.config.Sockets, &tls.Config{RootCAs: roots}, d.config.TLSTimeout),
+	}
 	if r.TLS {
 		if failure := c.handshake(call, ctx); failure != nil {
 			return nil, failure

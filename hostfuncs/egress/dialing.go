@@ -48,6 +48,8 @@ func (c *requestContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
 // dialFunc opens a connection to host:port.
 type dialFunc func(ctx context.Context, address string) (net.Conn, error)
 
@@ -58,7 +60,7 @@ type dialFunc func(ctx context.Context, address string) (net.Conn, error)
 // that had become idle meanwhile: a pool that never grows would have each such request dial in vain.
 func (d *dialer) inTurn(dial dialFunc) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, _, address string) (net.Conn, error) {
-		e := ctx.Value(exchangeKey{}).(*exchange)
+		e := exchangeOf(ctx)
 		waiting, stop := context.WithCancel(ctx)
 		over := context.AfterFunc(e.context.Context, stop)
 		err := d.client.opener.takeTurn(waiting)
@@ -68,6 +70,7 @@ func (d *dialer) inTurn(dial dialFunc) func(ctx context.Context, network, addres
 			return nil, &dialError{err}
 		}
 		defer d.client.opener.giveTurn()
+		e.cost.Add(costOpening)
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(e.context.Context, func() {

@@ -123,6 +123,8 @@ func tlsReason(err error) string {
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
 	switch {
+	case errors.Is(err, errChain):
+		return "its certificate comes with more than is verified: 10 certificates, 65536 bytes, or too many of one name"
 	case errors.As(err, &unknown):
 		return "the certificate is signed by an authority that is not trusted"
 	case errors.As(err, &name):

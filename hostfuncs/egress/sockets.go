@@ -14,7 +14,9 @@ type Sockets struct {
 	open    atomic.Int64
 	parent  *Sockets // which this is a part of; nil for the process's
 	process *process
-	dials   turns // to open a connection
+
+	dials         turns // to open a connection
+	verifications turns // to verify a peer's certificates
 }
 
 // process is what all parts of a process's budget share.
@@ -34,7 +36,10 @@ const minShare = 64
 // NewSockets returns a budget of at most max sockets. Guests may have three quarters of them: the rest is for those who
 // call, and who manage.
 func NewSockets(max int) *Sockets {
-	s := &Sockets{max: int64(max), process: &process{clients: make(map[*Client]struct{})}, dials: make(turns, processDials)}
+	s := &Sockets{
+		max: int64(max), process: &process{clients: make(map[*Client]struct{})},
+		dials: make(turns, processDials), verifications: make(turns, processVerifications()),
+	}
 	s.process.guests = &Sockets{max: s.max - s.max/4, parent: s, process: s.process}
 	return s
 }
@@ -44,7 +49,10 @@ func NewSockets(max int) *Sockets {
 func (s *Sockets) Share() *Sockets {
 	guests := s.process.guests
 	most := min(guests.max, max(guests.max/2, minShare))
-	return &Sockets{max: most, parent: guests, process: s.process, dials: make(turns, connectorDials)}
+	return &Sockets{
+		max: most, parent: guests, process: s.process,
+		dials: make(turns, connectorDials), verifications: make(turns, connectorVerifications()),
+	}
 }
 
 // Open is how many sockets are counted at this moment.

@@ -63,13 +63,12 @@ func (c *Client) newTransport(k poolKey) *http.Transport {
 
 // secured is dial with TLS over it.
 func (d *dialer) secured(dial dialFunc) dialFunc {
-	config := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
+	s := newSecurer(d.client.config.Sockets, &tls.Config{
 		NextProtos:         []string{"h2", "http/1.1"},
 		RootCAs:            d.client.config.RootCAs,
 		Certificates:       d.client.config.Certificates,
 		ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
-	}
+	}, d.client.config.TLSTimeout)
 	return func(ctx context.Context, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
@@ -79,7 +78,7 @@ func (d *dialer) secured(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		secured, err := secure(ctx, conn, config, host, d.client.config.TLSTimeout)
+		secured, err := s.secure(ctx, conn, host, exchangeOf(ctx).cost)
 		if err != nil {
 			return nil, err
 		}

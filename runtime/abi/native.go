@@ -360,6 +360,7 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	done := sandbox.Waiting(ctx)
 	received, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), request)
 	done()
+	chargeOpened(ctx, c)
 	interruptible(err)
 	if received != nil {
 		chargeTransfer(ctx, len(body)+len(received.Body))

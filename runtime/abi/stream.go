@@ -25,7 +25,7 @@ func (c *Call) sendStreamed(ctx context.Context, at int, request *egress.Request
 	response, failure, err := c.Host.StreamHTTP(sandbox.ContextOf(ctx), request, c.openStreams())
 	received = response
 	done()
-	sandbox.Charge(ctx, opening) // most of them take a connection of their own
+	chargeOpened(ctx, c)
 	interruptible(err)
 	if response != nil {
 		chargeTransfer(ctx, body)

@@ -112,9 +112,7 @@ func nativeTCPOpen(ctx context.Context, c *Call, mem api.Memory, stack []uint64)
 		c.held += perConnection
 	}
 	done()
-	if sandbox.Charge(ctx, opening); request.TLS {
-		sandbox.Charge(ctx, handshake)
-	}
+	chargeOpened(ctx, c)
 	interruptible(err)
 	c.setHead(o, hostfuncs.TCPHead(failure))
 	return int32(handleConnections + handle(2*at))
@@ -156,7 +154,7 @@ func nativeTCPTLS(ctx context.Context, c *Call, mem api.Memory, stack []uint64) 
 	done := sandbox.Waiting(ctx)
 	failure, errno, err := c.Host.StartTLS(sandbox.ContextOf(ctx), o.conn, name)
 	done()
-	sandbox.Charge(ctx, handshake)
+	chargeOpened(ctx, c)
 	interruptible(err)
 	if failure != nil && o.head != nil {
 		c.setHead(o, hostfuncs.TCPHead(failure))
@@ -167,13 +165,16 @@ func nativeTCPTLS(ctx context.Context, c *Call, mem api.Memory, stack []uint64) 
 // maxServerName bounds the name that TLS is to be begun with, in bytes: more than a host's name can have.
 const maxServerName = 1 << 10
 
-// What connections cost while the guest waits, in units of fuel: opening one, a handshake of TLS, and a system call. A byte
-// is one, as TLS would have it.
-const (
-	opening   = 50_000
-	handshake = 500_000
-	transfer  = 2_000
-)
+// transfer is what a system call costs while the guest waits, in units of fuel. A byte is one, as TLS would have it.
+const transfer = 2_000
+
+// chargeOpened takes fuel for the connections that were opened meanwhile. Only then is it known what they cost: most requests
+// go by one that is there.
+func chargeOpened(ctx context.Context, c *Call) {
+	if units := c.Host.Opened(); units > 0 {
+		sandbox.Charge(ctx, units)
+	}
+}
 
 func chargeTransfer(ctx context.Context, n int) {
 	sandbox.Charge(ctx, transfer+max(n, 0))
