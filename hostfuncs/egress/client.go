@@ -311,13 +311,17 @@ type exchange struct {
 	context   requestContext // the request's
 	trace     httptrace.ClientTrace
 	connected atomic.Bool // the request has a connection, TLS included
+	asked     *askedConn  // the one that it has, if it has TLS
 }
 
 func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	c := e.client
 	// A retry by net/http on a fresh connection asks for one anew.
 	e.trace.GetConn = func(string) { e.connected.Store(false) }
-	e.trace.GotConn = func(httptrace.GotConnInfo) { e.connected.Store(true) }
+	e.trace.GotConn = func(info httptrace.GotConnInfo) {
+		e.connected.Store(true)
+		e.begin(info.Conn)
+	}
 	e.observe(e.method)
 
 	if len(e.body.data) > 0 {
@@ -335,12 +339,13 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	}
 	response, err := c.transport(poolKey{a, e.forwards(), e.streams}).RoundTrip(request)
 	if err != nil {
+		e.end()
 		return nil, e.roundTripError(ctx, err)
 	}
 	if e.streams && response.StatusCode >= 200 {
 		return e.stream(ctx, response)
 	}
-	defer c.finish(response.Body)
+	defer e.finish(response.Body)
 	if response.StatusCode < 200 {
 		return nil, &Error{Code: CodeProtocol, Message: e.url.host + " answered with a status that ends no request"}
 	}
@@ -353,9 +358,10 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 
 // finish ends the response: a body that was not read to its end costs the connection. A request that was under way when
 // the client was closed takes its connection with it.
-func (c *Client) finish(body io.Closer) {
+func (e *exchange) finish(body io.Closer) {
 	_ = body.Close()
-	if c.closed.Load() {
-		c.closeIdle()
+	e.end()
+	if e.client.closed.Load() {
+		e.client.closeIdle()
 	}
 }

@@ -70,7 +70,7 @@ func (e *exchange) stream(ctx context.Context, response *http.Response) (*Respon
 	wire, layers, err := e.wireBody(response, limit)
 	if err != nil {
 		failure := e.bodyError(ctx, err)
-		e.client.finish(response.Body)
+		e.finish(response.Body)
 		return nil, failure
 	}
 	s := &Stream{
@@ -219,7 +219,7 @@ func (s *Stream) leave(failure *Error) {
 	if s.decoding != nil {
 		s.decoding.release()
 	}
-	s.exchange.client.finish(s.body)
+	s.exchange.finish(s.body)
 	s.exchange.body.drop()
 	verdict, name := judge(&Response{Status: s.status}, nil, s.start)
 	if failure != nil {

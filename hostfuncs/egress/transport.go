@@ -78,9 +78,13 @@ func (d *dialer) secured(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		secured, err := s.secure(ctx, conn, host, exchangeOf(ctx).cost)
+		asked := &askedConn{Conn: conn}
+		secured, err := s.secure(ctx, asked, host, exchangeOf(ctx).cost)
 		if err != nil {
 			return nil, err
+		}
+		if secured.ConnectionState().NegotiatedProtocol == "h2" {
+			asked.watch()
 		}
 		return secured, nil
 	}
