@@ -2,8 +2,10 @@ package hostfuncs
 
 import (
 	"context"
+	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/hostfuncs/egress"
 	"sluice/hostfuncs/egress/worktest"
@@ -37,12 +39,63 @@ func TestCall_MaskHTTP(t *testing.T) {
 		"another origin, no use": {"https://a.example/", "", false},
 	} {
 		response := &egress.Response{
-			Status: 200, Redirected: tc.redirected, Headers: [][2]string{{"x", secretB}}, Body: []byte("it is " + secretB),
+			Status: 200, Redirected: tc.redirected, Headers: [][2]string{{"content-length", "21"}, {"x", secretB}}, Body: []byte("it is " + secretB),
 		}
 		c := withSecretB(t, &doer{response: response})
-		_, body, errno, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"`+tc.url+`"}`), nil)
-		if errno != OK || err != nil || strings.Contains(string(body), secretB) == tc.masked {
+		head, body, errno, err := sendHTTP(c, context.Background(), []byte(`{"method":"GET","url":"`+tc.url+`"}`), nil)
+		if errno != OK || err != nil || strings.Contains(string(body), secretB) == tc.masked || strings.Contains(string(head), "content-length") == tc.masked {
 			t.Errorf("%s: got %q, %v, %v", name, body, errno, err)
+		}
+	}
+}
+
+// How much more than a secret a guest may send says nothing of how long the secret is.
+func TestCall_SendHTTP_Length(t *testing.T) {
+	const origin = "https://api.example"
+	rule, err := egress.ParseRule(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := egress.NewPolicy([]egress.Entry{{Rules: []egress.Rule{rule}}}, []egress.Rule{rule})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := egress.NewClient(egress.Config{Policy: policy, Guard: egress.NewGuard(), Sockets: egress.NewSockets(0)}) // nothing goes out
+	defer client.Close()
+	most := func(value string, request func(reference, padding string) *egress.Request) int {
+		set, err := secret.NewSet(secret.Config{
+			Definitions: map[string]secret.Definition{"a": {From: "env:A", Origins: []string{origin}, Places: []secret.Place{secret.Header, secret.Query}}},
+			LookupEnv:   func(string) (string, bool) { return value, true },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Call{HTTP: client, Secrets: secret.Call{Access: set.Access("evil", []string{"a"}, []secret.Grant{{Name: "a"}})}}
+		reference, err := c.Secrets.Reference("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sort.Search(128<<10, func(padding int) bool {
+			r := request(reference, strings.Repeat("a", padding))
+			r.Method, r.Timeout = "GET", time.Minute
+			_, failure, err := c.SendHTTP(t.Context(), r)
+			if failure == nil || err != nil {
+				t.Fatal(failure, err)
+			}
+			return failure.Code == egress.CodeInvalidRequest
+		})
+	}
+	for where, request := range map[string]func(reference, padding string) *egress.Request{
+		"header": func(reference, padding string) *egress.Request {
+			return &egress.Request{URL: origin, Headers: [][2]string{{"x", reference + padding}, {"y", reference}}}
+		},
+		"query": func(reference, padding string) *egress.Request {
+			return &egress.Request{URL: origin + "/?a=" + reference + "&b=" + reference + "&c=" + padding}
+		},
+	} {
+		short, long := most(strings.Repeat("s", 17), request), most(strings.Repeat("/", 20_000), request)
+		if short != long || short < 10_000 {
+			t.Errorf("beside a short one in the %s fit %d bytes, beside a long one %d", where, short, long)
 		}
 	}
 }

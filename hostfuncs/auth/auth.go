@@ -161,7 +161,7 @@ func (c *Client) Do(ctx context.Context, r *egress.Request, used func(credential
 
 // entryFor is the index of the entry whose rule covers a request, -1 where there is none.
 func (c *Client) entryFor(r *egress.Request) int {
-	u, err := egress.ParseURL(r.URL)
+	u, err := r.ParseURL()
 	if err != nil || r.Astray {
 		return -1 // Next says what is wrong with it
 	}
@@ -179,7 +179,7 @@ func (e *Entry) parameter() string {
 // authenticate sends one request with the credential of an entry.
 func (c *Client) authenticate(ctx context.Context, at int, r *egress.Request, used func(credential string)) (*egress.Response, *egress.Error) {
 	e := &c.config.Entries[at]
-	u, err := egress.ParseURL(r.URL)
+	u, err := r.ParseURL()
 	if err != nil {
 		return nil, refused("the URL can't be authenticated: " + err.Error())
 	}
@@ -265,11 +265,14 @@ func with(r *egress.Request, name, value string) *egress.Request {
 	out := *r
 	out.Headers = make([][2]string, 0, len(r.Headers)+1)
 	for _, h := range r.Headers {
-		if !strings.EqualFold(h[0], name) {
-			out.Headers = append(out.Headers, h)
+		if strings.EqualFold(h[0], name) {
+			out.Added.Headers -= len(h[0]) + len(h[1])
+			continue
 		}
+		out.Headers = append(out.Headers, h)
 	}
 	out.Headers = append(out.Headers, [2]string{name, value})
+	out.Added.Headers += len(name) + len(value)
 	return &out
 }
 
@@ -283,6 +286,7 @@ func withQuery(r *egress.Request, name, value string) *egress.Request {
 		join = "&"
 	}
 	out.URL = address + join + url.QueryEscape(name) + "=" + url.QueryEscape(value)
+	out.Added.URL += len(out.URL) - len(r.URL)
 	return &out
 }
 

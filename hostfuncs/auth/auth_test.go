@@ -289,6 +289,32 @@ func TestClient_Do_Steered(t *testing.T) {
 	}
 }
 
+// What a guest may send beside a credential says nothing of how long that is.
+func TestClient_Do_Length(t *testing.T) {
+	service := newService(t)
+	next := egressTo(t, service.URL)
+	for _, e := range []Entry{{Kind: Bearer}, {Kind: Query, Name: "key"}} {
+		e.Rule, e.Secret = rule(t, service.URL), "key"
+		for _, value := range []string{"s", strings.Repeat("/", 20_000)} {
+			c := NewClient(Config{
+				Entries: []Entry{e}, Secret: func(string, string, secret.Place) (string, *egress.Error) { return value, nil }, Next: next, Tokens: next,
+			})
+			for more, code := range map[int]egress.Code{0: "", 1: egress.CodeInvalidRequest} {
+				url := service.URL + "/?" + strings.Repeat("a", 16<<10-len(service.URL)-2)
+				request := &egress.Request{Method: "GET", URL: url + strings.Repeat("a", more)}
+				if e.Kind == Bearer { // which replaces the guest's
+					request.URL = url
+					request.Headers = [][2]string{{"authorization", strings.Repeat("a", 64<<10-len("authorization")+more)}}
+				}
+				_, failure := c.Do(t.Context(), request, unmasked)
+				if code == "" && failure != nil || code != "" && (failure == nil || failure.Code != code) {
+					t.Errorf("%s: %d bytes too many, a value of %d: %v", e.Kind, more, len(value), failure)
+				}
+			}
+		}
+	}
+}
+
 func TestEntry_Check(t *testing.T) {
 	for want, e := range map[string]Entry{
 		"kind must be one of":                           {Secret: "s"},

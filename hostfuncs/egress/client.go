@@ -89,6 +89,9 @@ type Request struct {
 	Stream bool
 	// Keeper, where set, is asked before a redirect leads to another origin.
 	Keeper Keeper
+	// Added is by how many bytes the host has made URL and headers longer than the guest wrote them, or shorter. They do not
+	// count toward the limits, which would tell how long a secret is.
+	Added struct{ URL, Headers int }
 	// Astray says that a redirect of another origin has led it where it goes: no credential is added to it.
 	Astray bool
 	// Worker, where set, does what takes the processor for long. Default: it is done at once.
@@ -223,7 +226,7 @@ func (c *Client) send(ctx context.Context, r *Request) (*Response, *Error) {
 		return nil, failure
 	}
 	var invalidHeader *Error
-	if e.header, invalidHeader = c.makeHeader(r.Headers); invalidHeader != nil {
+	if e.header, invalidHeader = c.makeHeader(r.Headers, maxHeaderBytes+r.Added.Headers); invalidHeader != nil {
 		return nil, invalidHeader
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout())
@@ -233,6 +236,9 @@ func (c *Client) send(ctx context.Context, r *Request) (*Response, *Error) {
 	defer cancel()
 	return e.try(ctx, r.Body)
 }
+
+// ParseURL reads the request's URL as [ParseURL] does.
+func (r *Request) ParseURL() (URL, error) { return parseURL(r.URL, maxURL+r.Added.URL) }
 
 func (r *Request) timeout() time.Duration {
 	if r.Timeout <= 0 {
@@ -248,7 +254,7 @@ func (e *exchange) address(r *Request) *Error {
 	}
 	e.method, e.confined, e.cost = r.Method, r.Confined, r.Cost
 	var err error
-	if e.url, err = ParseURL(r.URL); err != nil {
+	if e.url, err = r.ParseURL(); err != nil {
 		return invalid(FieldURL, err.Error())
 	}
 	return nil

@@ -49,7 +49,7 @@ func Follow(ctx context.Context, r *Request, most int, send func(context.Context
 			}
 			return failed(failure)
 		}
-		u, err := ParseURL(hop.URL)
+		u, err := hop.ParseURL()
 		if err != nil {
 			return nil, invalid(FieldURL, err.Error())
 		}
@@ -115,7 +115,7 @@ func (r *Request) redirect(u *URL, status int, location string) *Error {
 		name := textproto.CanonicalMIMEHeaderKey(h[0])
 		return crossing && (r.Confined || !safelisted[name]) || !resends(status) && slices.Contains(describing, name)
 	})
-	r.URL, r.Astray = target, r.Astray || crossing
+	r.URL, r.Added.URL, r.Astray = target, 0, r.Astray || crossing
 	return nil
 }
 

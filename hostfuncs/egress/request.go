@@ -28,8 +28,8 @@ func validMethod(method string) bool {
 // defaultEncodings is what is decoded here.
 var defaultEncodings = []string{"gzip, deflate, br"}
 
-// makeHeader checks the guest's headers and adds the client's own.
-func (c *Client) makeHeader(pairs [][2]string) (http.Header, *Error) {
+// makeHeader checks the guest's headers, which may have so many bytes, and adds the client's own.
+func (c *Client) makeHeader(pairs [][2]string, limit int) (http.Header, *Error) {
 	if len(pairs) > maxHeaders {
 		return nil, invalid(FieldHeaders, "there are more than 128 headers")
 	}
@@ -40,7 +40,7 @@ func (c *Client) makeHeader(pairs [][2]string) (http.Header, *Error) {
 		name, value := pair[0], pair[1]
 		size += len(name) + len(value)
 		key := textproto.CanonicalMIMEHeaderKey(name)
-		if size > maxHeaderBytes {
+		if size > limit {
 			return nil, invalid(FieldHeaders, "the headers are too large: 65536 bytes in all")
 		}
 		if err := checkHeader(name, key); err != nil {

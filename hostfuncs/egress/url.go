@@ -58,9 +58,11 @@ var (
 // characters, and anything outside ASCII but in the host name.
 //
 // See https://www.rfc-editor.org/rfc/rfc3986 and https://www.rfc-editor.org/rfc/rfc5891#section-5
-func ParseURL(s string) (URL, error) {
+func ParseURL(s string) (URL, error) { return parseURL(s, maxURL) }
+
+func parseURL(s string, limit int) (URL, error) {
 	var u URL
-	if len(s) > maxURL {
+	if len(s) > limit {
 		return u, errURLTooLong
 	}
 	secure, rest, ok := cutScheme(s)

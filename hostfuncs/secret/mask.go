@@ -118,7 +118,7 @@ func (m *Masker) add(n needle) {
 
 // Response masks the values in a response's headers, and in its body up to MaxMasked. That takes a while for a large body
 // and many values: look, unless nil, is called with about how many nanoseconds each step will take. If it panics, the
-// response is of no use.
+// response is of no use. The length of a body in which something was masked is not told.
 func (m *Masker) Response(r *egress.Response, look func(n int)) {
 	if m == nil || r == nil {
 		return
@@ -126,7 +126,10 @@ func (m *Masker) Response(r *egress.Response, look func(n int)) {
 	for i, h := range r.Headers {
 		r.Headers[i] = [2]string{m.anyCase(h[0], look), m.anyCase(h[1], look)} // names are in lower case, and hosts tend to be
 	}
-	r.Body = m.bytes(r.Body, look)
+	if masked := m.bytes(r.Body, look); len(r.Body) > 0 && &masked[0] != &r.Body[0] {
+		r.Body = masked
+		r.Headers = slices.DeleteFunc(r.Headers, func(h [2]string) bool { return h[0] == "content-length" })
+	}
 }
 
 // Message returns the message of a failure with the values in it masked. It can name a host, which is in lower case, whatever

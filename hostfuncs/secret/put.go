@@ -134,6 +134,7 @@ func (p *putting) all(r *egress.Request) *egress.Error {
 	if failure := p.none("its method", r.Method); failure != nil {
 		return failure
 	}
+	r.Added.URL += len(before+query+after) - len(r.URL)
 	r.URL = before + query + after
 	return nil
 }
@@ -191,6 +192,7 @@ func (p *putting) headers(r *egress.Request) *egress.Error {
 			replaced = slices.Clone(r.Headers)
 		}
 		replaced[i][1] = value
+		r.Added.Headers += len(value) - len(h[1])
 	}
 	if replaced != nil {
 		r.Headers = replaced
