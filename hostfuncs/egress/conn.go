@@ -85,6 +85,10 @@ func (c *Conn) within(ctx context.Context, timeout time.Duration, do func() (int
 	if c.broken {
 		return 0, ErrDisconnected
 	}
+	if c.Secure() && c.out.isFull() {
+		c.Abort()
+		return 0, ErrDisconnected
+	}
 	if err := c.raw.SetDeadline(time.Now().Add(timeout)); err != nil {
 		c.Abort()
 		return 0, ErrDisconnected

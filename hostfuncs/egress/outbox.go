@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"errors"
 	"net"
 	"sync"
 )
@@ -14,10 +15,18 @@ type outbox struct {
 	mu      sync.Mutex // protects what follows
 	waiting bool       // what is written waits; until the handshake is done it does not
 	pending []byte
+	full    bool // more was to wait than may
 }
 
-// maxSealed is how much TLS may take at a time, in bytes: it bounds what waits.
+// maxSealed is how much TLS may take at a time, in bytes. It takes nothing while something waits, so that no more than that
+// and its framing does.
 const maxSealed = 64 << 10
+
+// maxPending is how much may wait, in bytes. Only a peer can make it more: it asks for new keys as often as it likes, which
+// TLS answers each time, and does not read the answers.
+const maxPending = 2 * maxSealed
+
+var errFull = errors.New("egress: the peer does not read what it has TLS answer")
 
 // Write implements net.Conn.
 func (o *outbox) Write(p []byte) (int, error) {
@@ -27,6 +36,10 @@ func (o *outbox) Write(p []byte) (int, error) {
 		return o.Conn.Write(p)
 	}
 	defer o.mu.Unlock()
+	if len(o.pending)+len(p) > maxPending {
+		o.full = true
+		return 0, errFull
+	}
 	o.pending = append(o.pending, p...)
 	return len(p), nil
 }
@@ -35,6 +48,13 @@ func (o *outbox) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting = true
+}
+
+// isFull reports whether the connection has to end.
+func (o *outbox) isFull() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.full
 }
 
 // next is what has to go out.
