@@ -21,9 +21,6 @@ const (
 	maskedPiece  = 16 << 10
 )
 
-// decodedPerByte is what it takes to decode a byte, in nanoseconds.
-const decodedPerByte = 8
-
 // StreamHTTP is SendHTTP for a request whose response is streamed, and waits for its head alone. open is how many the call
 // has that are open. The caller closes the response's stream.
 func (c *Call) StreamHTTP(ctx context.Context, r *egress.Request, open int) (*egress.Response, *egress.Error, error) {
@@ -128,11 +125,8 @@ func (b *Body) largestPiece() int {
 
 // receive waits for a piece of the stream. Where none comes after it, and nothing has to be masked, the body is over.
 func (b *Body) receive(p []byte, waiting func() (done func()), look func(n int)) (n int) {
-	b.stream.Waiting = waiting
+	b.stream.Waiting, b.stream.Look = waiting, look
 	n, b.ended = b.stream.Read(p)
-	if b.stream.Decoded() && look != nil {
-		look(decodedPerByte * n)
-	}
 	if n > 0 && !b.stream.Open() {
 		_, b.ended = b.stream.Read(p) // at once
 	}

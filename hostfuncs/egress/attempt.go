@@ -66,7 +66,8 @@ func (e *exchange) destination() *fault.Destination {
 func (e *exchange) again(body []byte) *exchange {
 	return &exchange{
 		client: e.client, call: e.call,
-		method: e.method, confined: e.confined, streams: e.streams, cost: e.cost, url: e.url, header: e.header, body: lentBody{data: body},
+		method: e.method, confined: e.confined, streams: e.streams, cost: e.cost, worker: e.worker, url: e.url, header: e.header,
+		body: lentBody{data: body},
 	}
 }
 

@@ -221,7 +221,7 @@ func (c *Client) send(ctx context.Context, r *Request) (*Response, *Error) {
 	if err := ctx.Err(); err != nil {
 		return nil, ended(err)
 	}
-	e := &exchange{client: c, call: ctx, body: lentBody{data: r.Body}}
+	e := &exchange{client: c, call: ctx, worker: r.Worker, body: lentBody{data: r.Body}}
 	if failure := e.address(r); failure != nil {
 		return nil, failure
 	}
@@ -307,8 +307,9 @@ type exchange struct {
 	call      context.Context // ends the call
 	method    string
 	confined  bool
-	streams   bool  // the response is streamed
-	cost      *Cost // or nil
+	streams   bool   // the response is streamed
+	cost      *Cost  // or nil
+	worker    Worker // or nil
 	url       URL
 	header    http.Header // not changed once it is made: earlier attempts may still be writing it
 	target    url.URL     // url as net/http takes it
@@ -355,7 +356,7 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	if response.StatusCode < 200 {
 		return nil, &Error{Code: CodeProtocol, Message: e.url.host + " answered with a status that ends no request"}
 	}
-	content, err := e.readBody(response, int64(c.config.ResponseLimit))
+	content, err := e.readBody(ctx, response, int64(c.config.ResponseLimit))
 	if err != nil {
 		return nil, e.bodyError(ctx, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -14,144 +15,126 @@ import (
 // errDecode is a content encoding that is broken.
 var errDecode = errors.New("the content encoding is broken")
 
-// maxLayers bounds how many encodings may be stacked.
-const maxLayers = 4
+// errStacked is a body with several content encodings.
+var errStacked = errors.New("there is more than one content encoding")
 
-type layer uint8
+// coding is a content coding that is undone here.
+type coding uint8
 
 const (
-	layerGzip layer = iota
-	layerDeflate
-	layerBrotli
+	plain coding = iota // as it is
+	gzipped
+	deflated
+	brotlied
 )
 
-// contentEncodings returns the layers in the order in which they are undone. A body with a layer that is not decoded
-// here is handed out as it came: the result is empty.
+// contentCoding returns what is to be undone of a body with these fields Content-Encoding. One with a coding that is not
+// undone here is handed out as it came. Of those that are, there may be one: what undoes a second is fed by the first, which
+// makes a thousand times as much as has come, so that no bound of that would hold.
 //
 // See https://www.rfc-editor.org/rfc/rfc9110#section-8.4
-func contentEncodings(fields []string) ([]layer, error) {
-	if len(fields) == 0 {
-		return nil, nil
-	}
-	var layers []layer
+func contentCoding(fields []string) (coding, error) {
+	found, codings := plain, 0
 	for _, field := range fields {
 		for token := range strings.SplitSeq(field, ",") {
+			next := plain
 			switch strings.ToLower(strings.Trim(token, " \t")) {
 			case "", "identity":
+				continue
 			case "gzip", "x-gzip":
-				layers = append(layers, layerGzip)
+				next = gzipped
 			case "deflate":
-				layers = append(layers, layerDeflate)
+				next = deflated
 			case "br":
-				layers = append(layers, layerBrotli)
+				next = brotlied
 			default:
-				return nil, nil
+				return plain, nil
 			}
-			if len(layers) > maxLayers {
-				return nil, errDecode
-			}
+			found, codings = next, codings+1
 		}
 	}
-	for i, j := 0, len(layers)-1; i < j; i, j = i+1, j-1 {
-		layers[i], layers[j] = layers[j], layers[i]
+	if codings > 1 {
+		return plain, errStacked
 	}
-	return layers, nil
+	return found, nil
 }
 
-// decodeBody undoes the layers of a whole body.
-func decodeBody(wire *boundedReader, layers []layer, limit int64) ([]byte, error) {
+// decodeBody undoes the coding of a whole body, within ctx. look is as a [Worker] has it.
+func decodeBody(ctx context.Context, wire *boundedReader, c coding, limit int64, look func(n int)) ([]byte, error) {
 	var d decoding
 	defer d.release()
-	err := d.begin(wire, layers, limit, max(limit, usualWindow))
-	if err != nil {
+	if err := d.begin(ctx, wire, c, limit, max(limit, usualWindow), look); err != nil {
 		return nil, err
 	}
-	body, err := readChunks(&d)
-	if err != nil {
-		return nil, err
-	}
-	return body, nil
+	return readChunks(&d)
 }
 
-// decoding reads a body whose layers it undoes.
+// decoding reads a body whose coding it undoes.
 type decoding struct {
-	wire   *boundedReader
-	layers []decodedLayer // those that were begun
-}
-
-// decodedLayer is one of them.
-type decodedLayer struct {
-	buffered *bufio.Reader // what it is undone from
+	wire     *boundedReader
+	feed     feeder        // from the wire
+	buffered *bufio.Reader // of what is fed
 	whole    wholeReader
 	yield    boundedReader
-	release  func() // gives the decoder back; nil where there is none
+	giveBack func() // the decoder; nil where there is none
 }
 
-// begin waits for the beginning of each layer. Every layer may yield limit bytes: without that, a small body of many
-// layers could keep the processor busy with what no one ever sees. A window of brotli may have so many.
-func (d *decoding) begin(wire *boundedReader, layers []layer, limit, window int64) error {
-	d.wire, d.layers = wire, make([]decodedLayer, 0, len(layers))
-	for i, l := range layers {
-		buffered := buffers.Get().(*bufio.Reader)
-		buffered.Reset(d.last())
-		d.layers = append(d.layers, decodedLayer{buffered: buffered, yield: boundedReader{src: buffered, left: limit}})
-		if _, err := buffered.Peek(1); err == io.EOF && i == 0 {
-			return nil // no body at all, whatever its headers say
-		}
-		decoder, release, err := newDecoder(l, buffered, window)
-		if err == errTooLarge {
-			return err
-		}
-		if err != nil {
-			return d.failure()
-		}
-		next := &d.layers[i]
-		next.whole, next.release = wholeReader{decoder: decoder, rest: buffered}, release
-		next.yield.src = &next.whole
+// begin waits for the beginning of the body, which may yield limit bytes. A window of brotli may have so many. Whether or not
+// it fails, release must be called.
+func (d *decoding) begin(ctx context.Context, wire *boundedReader, c coding, limit, window int64, look func(n int)) error {
+	d.wire, d.buffered = wire, buffers.Get().(*bufio.Reader)
+	d.feed.begin(ctx, wire, look)
+	d.buffered.Reset(&d.feed)
+	d.yield = boundedReader{src: d.buffered, left: limit}
+	if _, err := d.buffered.Peek(1); err == io.EOF {
+		return nil // no body at all, whatever its headers say
 	}
+	decoder, giveBack, err := newDecoder(c, d.buffered, window)
+	if err == errTooLarge {
+		return err
+	}
+	if err != nil {
+		return d.failure()
+	}
+	d.whole, d.giveBack = wholeReader{decoder: decoder, rest: d.buffered}, giveBack
+	d.yield.src = &d.whole
 	return nil
-}
-
-// last is what the layers that were begun yield.
-func (d *decoding) last() *boundedReader {
-	if n := len(d.layers); n > 0 {
-		return &d.layers[n-1].yield
-	}
-	return d.wire
 }
 
 // Read implements io.Reader.
 func (d *decoding) Read(p []byte) (int, error) {
-	n, err := d.last().Read(p)
+	n, err := d.yield.Read(p)
+	d.feed.makes(n)
 	if err != nil && err != io.EOF {
 		err = d.failure()
 	}
 	return n, err
 }
 
-// failure tells a broken encoding from a wire that failed or a limit that was reached below it.
+// failure tells a broken encoding from a wire that failed, from a limit that was reached, and from a decoder that may not go
+// on.
 func (d *decoding) failure() error {
-	if err := d.wire.err; err != nil && err != io.EOF {
+	if err := d.feed.err; err != nil && err != io.EOF { // the wire's too
 		return err
 	}
-	for i := range d.layers {
-		if d.layers[i].yield.err == errTooLarge {
-			return errTooLarge
-		}
+	if d.yield.err == errTooLarge {
+		return errTooLarge
 	}
 	return errDecode
 }
 
 // release gives back what was used. Nothing is read afterwards.
 func (d *decoding) release() {
-	for _, l := range d.layers {
-		if l.release != nil {
-			l.release()
-		}
-		l.buffered.Reset(nil)
-		buffers.Put(l.buffered)
+	if d.giveBack != nil {
+		d.giveBack()
+		d.giveBack = nil
 	}
-	d.layers = nil
+	if d.buffered != nil {
+		d.buffered.Reset(nil)
+		buffers.Put(d.buffered)
+		d.buffered = nil
+	}
+	d.feed.end()
 }
 
 // wholeReader reads a decoder to its end and then expects the end of what it decoded: bytes after it would be lost, and
@@ -183,8 +166,8 @@ var (
 )
 
 // newDecoder returns a decoder over src, and what gives it back.
-func newDecoder(l layer, src *bufio.Reader, window int64) (io.Reader, func(), error) {
-	if l == layerGzip {
+func newDecoder(c coding, src *bufio.Reader, window int64) (io.Reader, func(), error) {
+	if c == gzipped {
 		z := gzipReaders.Get().(*gzip.Reader)
 		release := func() { gzipReaders.Put(z) }
 		if err := z.Reset(src); err != nil {
@@ -193,7 +176,7 @@ func newDecoder(l layer, src *bufio.Reader, window int64) (io.Reader, func(), er
 		}
 		return z, release, nil
 	}
-	if l == layerBrotli {
+	if c == brotlied {
 		if head, err := src.Peek(1); err == nil && int64(brotliWindow(head[0])) > window {
 			return nil, nil, errTooLarge
 		}

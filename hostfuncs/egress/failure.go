@@ -66,6 +66,10 @@ func (e *exchange) bodyError(ctx context.Context, err error) *Error {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return &Error{Code: CodeResponseTooLarge, Message: "the response of " + host + " is over the response limit"}
+	case errors.Is(err, errStacked):
+		return &Error{Code: CodeDecode, Message: "the response of " + host + " has more than one content encoding, of which one at most is decoded"}
+	case errors.Is(err, errIdle):
+		return &Error{Code: CodeDecode, Message: "the content encoding of the response of " + host + " yields next to nothing"}
 	case errors.Is(err, errDecode):
 		return &Error{Code: CodeDecode, Message: "the content encoding of the response of " + host + " is broken"}
 	case ctx.Err() != nil || isTimeout(err):

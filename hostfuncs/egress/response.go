@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -22,13 +23,13 @@ const (
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // readBody reads the whole body, decoded, to its end, so that the connection can be used again.
-func (e *exchange) readBody(response *http.Response, limit int64) ([]byte, error) {
-	wire, layers, err := e.wireBody(response, limit)
+func (e *exchange) readBody(ctx context.Context, response *http.Response, limit int64) ([]byte, error) {
+	wire, coding, err := e.wireBody(response, limit)
 	if wire == nil {
 		return nil, err
 	}
-	if len(layers) > 0 {
-		return decodeBody(wire, layers, limit)
+	if coding != plain {
+		return e.decodeBody(ctx, wire, coding, limit)
 	}
 	if n := response.ContentLength; n >= 0 && n <= maxPresized {
 		return readSized(wire, int(n))
@@ -36,20 +37,41 @@ func (e *exchange) readBody(response *http.Response, limit int64) ([]byte, error
 	return readChunks(wire)
 }
 
-// wireBody is the body as it is on the wire, and the layers to undo; nil where there is none.
-func (e *exchange) wireBody(response *http.Response, limit int64) (*boundedReader, []layer, error) {
+// decodeBody undoes the coding of the whole body as the caller's work.
+func (e *exchange) decodeBody(ctx context.Context, wire *boundedReader, c coding, limit int64) (body []byte, err error) {
+	if e.worker != nil {
+		wire.src = waitingReader{wire.src, e.worker}
+	}
+	work(e.worker, worthwhile, func(look func(n int)) { body, err = decodeBody(ctx, wire, c, limit, look) })
+	return body, err
+}
+
+// waitingReader waits for what it reads while a worker works.
+type waitingReader struct {
+	src    io.Reader
+	worker Worker
+}
+
+// Read implements io.Reader.
+func (w waitingReader) Read(p []byte) (n int, err error) {
+	w.worker.Wait(func() { n, err = w.src.Read(p) })
+	return n, err
+}
+
+// wireBody is the body as it is on the wire, and the coding to undo; nil where there is none.
+func (e *exchange) wireBody(response *http.Response, limit int64) (*boundedReader, coding, error) {
 	if e.method == http.MethodHead || response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
-		return nil, nil, nil
+		return nil, plain, nil
 	}
 	if response.ContentLength > limit {
-		return nil, nil, errTooLarge
+		return nil, plain, errTooLarge
 	}
-	layers, err := contentEncodings(response.Header["Content-Encoding"])
+	coding, err := contentCoding(response.Header["Content-Encoding"])
 	if err != nil {
-		return nil, nil, err
+		return nil, plain, err
 	}
 	e.wire.src, e.wire.left = response.Body, limit
-	return &e.wire, layers, nil
+	return &e.wire, coding, nil
 }
 
 // boundedReader fails with errTooLarge once more than left bytes have come, and keeps the first error of its source.

@@ -16,6 +16,8 @@ type Stream struct {
 	// Waiting, where it is set, is called before each waiting for the connection, and what it returns afterwards: what
 	// else reading takes is work. Where that panics, the stream is of no use but to be closed.
 	Waiting func() (done func())
+	// Look, where it is set, is called with about how many nanoseconds each step of the work will take. It may panic too.
+	Look func(n int)
 
 	exchange *exchange
 	ctx      context.Context    // the request's
@@ -23,8 +25,8 @@ type Stream struct {
 	body     io.ReadCloser      // as net/http has it
 	wire     *boundedReader     // over body; nil where there is none
 	received int64              // from the connection, in bytes
-	layers   []layer            // to undo
-	decoding *decoding          // undoes them; nil before the first reading, and where there are none
+	coding   coding             // to undo
+	decoding *decoding          // undoes it; nil before the first reading, and where there is none
 	limit    int64
 	memory   int // that it takes, in bytes
 	length   int64
@@ -45,7 +47,7 @@ const (
 	streamWindow = 256 << 10
 	// connectionMemory is for the buffers and the goroutines of a connection.
 	connectionMemory = 16 << 10
-	inflateMemory    = 64 << 10
+	inflateMemory    = 64<<10 + chunkSize
 	brotliMemory     = usualWindow + 512<<10
 )
 
@@ -67,24 +69,25 @@ func (e *exchange) sendStreamed(ctx context.Context, cancel context.CancelFunc, 
 // stream makes the response's body one that is read as it comes.
 func (e *exchange) stream(ctx context.Context, response *http.Response) (*Response, *Error) {
 	limit := e.client.config.StreamLimit
-	wire, layers, err := e.wireBody(response, limit)
+	wire, coding, err := e.wireBody(response, limit)
 	if err != nil {
 		failure := e.bodyError(ctx, err)
 		e.finish(response.Body)
 		return nil, failure
 	}
 	s := &Stream{
-		exchange: e, ctx: ctx, body: response.Body, wire: wire, layers: layers, limit: limit,
+		exchange: e, ctx: ctx, body: response.Body, wire: wire, coding: coding, limit: limit,
 		status: response.StatusCode, length: response.ContentLength, memory: connectionMemory + e.body.keep(),
 	}
 	if response.ProtoMajor > 1 {
 		s.memory += streamWindow
 	}
-	for _, l := range layers {
-		s.length = -1
-		if s.memory += inflateMemory; l == layerBrotli {
-			s.memory += brotliMemory - inflateMemory
-		}
+	switch coding {
+	case plain:
+	case brotlied:
+		s.length, s.memory = -1, s.memory+brotliMemory
+	default:
+		s.length, s.memory = -1, s.memory+inflateMemory
 	}
 	if wire == nil {
 		s.length = 0
@@ -126,13 +129,14 @@ func (s *Stream) Read(p []byte) (int, error) {
 
 func (s *Stream) next(p []byte) (n int, err error) {
 	var src io.Reader = s.wire
-	if len(s.layers) > 0 {
+	if s.coding != plain {
 		if s.decoding == nil {
 			s.decoding = &decoding{}
-			if err := s.decoding.begin(s.wire, s.layers, s.limit, usualWindow); err != nil {
+			if err := s.decoding.begin(s.ctx, s.wire, s.coding, s.limit, usualWindow, s.Look); err != nil {
 				return 0, err
 			}
 		}
+		s.decoding.feed.paidBy(s.Look)
 		src = s.decoding
 	}
 	for n == 0 && err == nil {
@@ -168,7 +172,7 @@ func (s *Stream) Size() int64 {
 func (s *Stream) Received() int64 { return s.received }
 
 // Decoded reports whether the body came in an encoding that is undone.
-func (s *Stream) Decoded() bool { return len(s.layers) > 0 }
+func (s *Stream) Decoded() bool { return s.coding != plain }
 
 // Open reports whether more of the body may come.
 func (s *Stream) Open() bool { return s.err == nil }

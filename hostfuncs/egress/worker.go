@@ -6,6 +6,8 @@ type Worker interface {
 	// Work calls do, which calls look with about how many nanoseconds each step will take, before the step. look panics where the
 	// caller gives the request up.
 	Work(do func(look func(n int)))
+	// Wait, within Work, calls do, which waits. It may give up as look does, once do has returned.
+	Wait(do func())
 }
 
 // worthwhile is from how many nanoseconds on something is done as work.

@@ -380,6 +380,13 @@ func (w *worker) Work(do func(look func(n int))) {
 	sandbox.Computing(w.ctx, func() { do(w.look) })
 }
 
+// Wait implements [egress.Worker].
+func (w *worker) Wait(do func()) {
+	done := sandbox.Waiting(w.ctx)
+	do()
+	done()
+}
+
 func (w *worker) look(n int) { sandbox.Spend(w.ctx, n) }
 
 // interruptible unwinds the guest where err is not nil: its call's context has ended. wazero turns the panic into the

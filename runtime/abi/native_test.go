@@ -1,8 +1,13 @@
 package abi
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +15,7 @@ import (
 	"sluice/hostfuncs"
 	"sluice/hostfuncs/cache"
 	"sluice/hostfuncs/egress"
+	"sluice/hostfuncs/egress/egresstest"
 	"sluice/runtime/sandbox"
 	"sluice/runtime/sandbox/memory"
 )
@@ -420,5 +426,49 @@ func TestHostCalls_TooLong(t *testing.T) {
 				t.Errorf("%v allocations", n)
 			}
 		})
+	}
+}
+
+// What a service has encoded is decoded as the guest's computing, and no longer than the guest may compute.
+func TestNative_HTTPSend_Decode(t *testing.T) {
+	noise := make([]byte, 7<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(noise)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(packed.Bytes())
+	}))
+	t.Cleanup(service.Close)
+	for cpu, want := range map[time.Duration]sandbox.FaultKind{time.Millisecond: sandbox.OutOfFuel, 10 * time.Second: 0} {
+		c := &Call{Host: &hostfuncs.Call{HTTP: egresstest.Client(t, nil, "http://*"), Counters: new(egress.Counters)}}
+		m, err := forwarderCode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := c.Prepare(context.Background(), m, sandbox.Limits{Memory: sandbox.PageSize, CPU: cpu})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(in.Close)
+		g := &guest{t, c, in}
+		ptr, n := g.put(64, `{"method":"GET","url":"`+service.URL+`"}`)
+		before := in.Fuel()
+		_, err = g.try(context.Background(), "http_send", ptr, n, 0, 0)
+		if want != 0 {
+			g.wantFault(err, want)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.want(200, "http_status", 2)
+		if spent := in.Fuel() - before; spent < 50*int64(packed.Len()) {
+			t.Errorf("decoding %d bytes took %d units", packed.Len(), spent)
+		}
 	}
 }

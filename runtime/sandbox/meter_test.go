@@ -281,6 +281,12 @@ func TestComputing(t *testing.T) {
 				}
 				Spend(ctx, int(computed))
 				m.resumed = m.resumed.Add(-computed)
+				done := Waiting(ctx)
+				wait()
+				done()
+				if m.holder == (permits.Holder{}) {
+					t.Error("it goes on without leave")
+				}
 			})
 			if m.holder != (permits.Holder{}) {
 				t.Error("it waits, and keeps others from computing")

@@ -7,6 +7,8 @@ type Worker struct {
 	Total, Most int
 	// Steps is how many there were.
 	Steps int
+	// Waits is how often it was waited within.
+	Waits int
 	// Last is the step at which Look panics with Over; 0 is none.
 	Last int
 }
@@ -16,6 +18,12 @@ const Over = "over"
 
 // Work implements egress.Worker.
 func (w *Worker) Work(do func(look func(n int))) { do(w.Look) }
+
+// Wait implements egress.Worker.
+func (w *Worker) Wait(do func()) {
+	w.Waits++
+	do()
+}
 
 // Look is what the work calls before each step.
 func (w *Worker) Look(n int) {
