@@ -84,8 +84,8 @@ func (r *Runtime) newConnector(e catalog.Entry, v catalog.Version) *connector {
 // serve gives the connector its code, sandboxes for it, and its way out. Where it fails, the code is still the caller's.
 func (r *Runtime) serve(c *connector, code *code) error {
 	if most := code.report.ImageBytes; most > c.limits.Memory {
-		return refuse(RefusedMemory, fmt.Sprintf("The module has %d bytes of memory when it is ready to be called, and %q may have %d: grant it more (grants.%s.memory).",
-			most, c.name, c.limits.Memory, c.name))
+		return refuse(RefusedMemory, fmt.Sprintf("The module has %d bytes of memory when it is ready to be called, and %q may have %d: grant it more by `sluice grant %s --memory`, or in the configuration as grants.%s.memory.",
+			most, c.name, c.limits.Memory, c.name, c.name))
 	}
 	if c.observed == nil {
 		c.observed = r.observationsOf(c.entry, c.grant)

@@ -59,7 +59,7 @@ func (r *Runtime) tcpDialer(c *connector) (hostfuncs.Dialer, error) {
 		entries = append(entries, dev)
 	}
 	if len(entries) == 0 && !r.config.Observe {
-		return hostfuncs.DeniedTCP(fmt.Sprintf("no connection is granted to %q: add rules to grants.%s.tcp in the configuration; it asks for %v", c.name, c.name, requested)), nil
+		return hostfuncs.DeniedTCP(fmt.Sprintf("no connection is granted to %q: grant it rules by `sluice grant %s --tcp RULE`, or in the configuration as grants.%s.tcp; it asks for %v", c.name, c.name, c.name, requested)), nil
 	}
 	policy := egress.NewTCPPolicy(entries, requested)
 	policy, observe, err := r.observeTCP(c, policy, entries, requested)

@@ -281,7 +281,7 @@ func TestSecrets_Denied(t *testing.T) {
 	}{
 		{"path", secretCall{Name: "canary", URL: "/@"}, "secret_denied", "in its URL but for the query", 403},
 		{"place", secretCall{Name: "canary", URL: "/?@"}, "secret_denied", "add query to secrets.canary.places", 403},
-		{"not granted", secretCall{Name: "ungranted", Headers: []string{"X", "@"}}, "secret_denied", "add it to grants.misbehave.secrets", 403},
+		{"not granted", secretCall{Name: "ungranted", Headers: []string{"X", "@"}}, "secret_denied", "by `sluice grant misbehave --secrets ungranted`, or in the configuration as grants.misbehave.secrets", 403},
 		{"not requested", secretCall{Name: "unknown", Headers: []string{"X", "@"}}, "secret_denied", `the manifest of "misbehave" does not ask for the secret "unknown"`, 403},
 		{"no value", secretCall{Name: "other", Headers: []string{"X", "@"}}, "secret_unavailable", "its operator finds the reason in Sluice's log", 503},
 		{"no name", secretCall{Name: "No Name"}, "invalid_secret", "by what is no name", 500},

@@ -260,7 +260,7 @@ func TestTCP_Denials(t *testing.T) {
 		address string
 		want    string
 	}{
-		{"nothing", Grant{}, false, "db.example.com:5432", `add rules to grants.dialer.tcp in the configuration; it asks for [*:*]`},
+		{"nothing", Grant{}, false, "db.example.com:5432", "grant it rules by `sluice grant dialer --tcp RULE`, or in the configuration as grants.dialer.tcp; it asks for [*:*]"},
 		{"HTTP alone", Grant{HTTP: []string{"http://*"}}, false, "db.example.com:5432", "no connection is granted"},
 		{"another port", Grant{TCP: []string{"db.example.com:5433"}}, false, "db.example.com:5432", `add the rule "db.example.com:5432" to the tcp of the connector's grant`},
 		{"no such address", Grant{TCP: []string{"*:1"}}, false, "127.0.0.1:1", `add "loopback", or the address, to the addresses`},

@@ -89,7 +89,14 @@ func (a *Access) find(name string) (*defined, *egress.Error) {
 	if !slices.Contains(a.requested, name) {
 		return nil, denied("the manifest of %q does not ask for the secret %q: add it to the secrets of its capability secret", a.connector, name)
 	}
-	return nil, denied("the secret %q is not granted to %q: define it under secrets, and add it to grants.%s.secrets", name, a.connector, a.connector)
+	return nil, denied("the secret %q is not granted to %q: define it under secrets, and grant it, beside those that are granted, by `sluice grant %s --secrets %s`, or in the configuration as grants.%s.secrets",
+		name, a.connector, a.connector, name, a.connector)
+}
+
+// deniedUse is why a secret that the connector may use may not be used in a way that a member of its grant would allow.
+func (a *Access) deniedUse(name, how, member string) *egress.Error {
+	return denied("the secret %q is not granted %s to %q: write {name: %s, %s: true} in the secrets of its grant, by `sluice grant %s --file`, or in the configuration as grants.%s.secrets",
+		name, how, a.connector, name, member, a.connector, a.connector)
 }
 
 // value looks a value up for a use that is allowed.

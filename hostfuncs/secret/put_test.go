@@ -123,8 +123,8 @@ func TestCall_Put_NotGranted(t *testing.T) {
 		access       *Access
 		want         string
 	}{
-		{"not granted", "b", set.Access("weather", []string{"a", "b"}, []Grant{{Name: "a"}}), `the secret "b" is not granted to "weather": define it under secrets, and add it to grants.weather.secrets`},
-		{"not defined", "d", set.Access("weather", []string{"d"}, nil), `the secret "d" is not granted to "weather": define it under secrets, and add it to grants.weather.secrets`},
+		{"not granted", "b", set.Access("weather", []string{"a", "b"}, []Grant{{Name: "a"}}), `the secret "b" is not granted to "weather": define it under secrets, and grant it, beside those that are granted, by ` + "`sluice grant weather --secrets b`, or in the configuration as grants.weather.secrets"},
+		{"not defined", "d", set.Access("weather", []string{"d"}, nil), `the secret "d" is not granted to "weather": define it under secrets, and grant it, beside those that are granted, by ` + "`sluice grant weather --secrets d`"},
 		{"not requested", "a", set.Access("weather", nil, []Grant{{Name: "a"}}), `the manifest of "weather" does not ask for the secret "a"`},
 		{"no access", "a", nil, "no secrets are granted here"},
 	} {
@@ -194,7 +194,7 @@ func TestCall_Value(t *testing.T) {
 	}
 	_, failure := c.Value("b")
 	checkCode(t, "b", failure, egress.CodeSecretDenied)
-	if want := `write {name: b, clear: true} in grants.mail.secrets`; !strings.Contains(failure.Message, want) {
+	if want := "write {name: b, clear: true} in the secrets of its grant, by `sluice grant mail --file`, or in the configuration as grants.mail.secrets"; !strings.Contains(failure.Message, want) {
 		t.Errorf("the message is %s", failure.Message)
 	}
 	_, failure = c.Value("c")

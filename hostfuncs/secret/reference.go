@@ -100,8 +100,7 @@ func (c *Call) Value(name string) (string, *egress.Error) {
 		return "", failure
 	}
 	if !c.Access.granted[name].Clear {
-		return "", denied("the secret %q is not granted in the clear to %q: write {name: %s, clear: true} in grants.%s.secrets",
-			name, c.Access.connector, name, c.Access.connector)
+		return "", c.Access.deniedUse(name, "in the clear", "clear")
 	}
 	value, failure := c.Access.value(d)
 	if failure != nil {

@@ -36,8 +36,7 @@ func (c *Call) Signer(name, algorithm string) (*Signer, *egress.Error) {
 		return nil, failure
 	}
 	if !c.Access.granted[name].Sign {
-		return nil, denied("the secret %q is not granted for signing to %q: write {name: %s, sign: true} in grants.%s.secrets",
-			name, c.Access.connector, name, c.Access.connector)
+		return nil, c.Access.deniedUse(name, "for signing", "sign")
 	}
 	value, failure := c.Access.value(d)
 	if failure != nil {
