@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sluice/hostfuncs/egress"
@@ -202,6 +203,47 @@ func compareRule[R rule[R]](guard *egress.Guard, member string, granted []grante
 		lacks = append(lacks, fmt.Sprintf("%q in addresses", needs))
 	}
 	item.Add = strings.Join(lacks, " and ")
+}
+
+// Unneeded says in a line each what of a grant covers nothing that is asked for. It is of no effect until a version asks.
+func Unneeded(g Grant, requested []Requested) []string {
+	var lines []string
+	asks := func(capability string, covers func(item string) bool) bool {
+		return slices.ContainsFunc(requested, func(q Requested) bool { return q.Capability == capability && covers(q.Item) })
+	}
+	for _, text := range g.HTTP {
+		rule, err := egress.ParseGrantRule(text)
+		if err == nil && !asks(manifest.CapabilityHTTP, overlaps(rule, egress.ParseRule)) {
+			lines = append(lines, text+" in http")
+		}
+	}
+	for _, text := range g.TCP {
+		rule, err := egress.ParseTCPRule(text)
+		if err == nil && !asks(manifest.CapabilityTCP, overlaps(rule, egress.ParseTCPRule)) {
+			lines = append(lines, text+" in tcp")
+		}
+	}
+	for _, granted := range g.Secrets {
+		if !asks(manifest.CapabilitySecret, func(name string) bool { return name == granted.Name }) {
+			lines = append(lines, granted.Name+" in secrets")
+		}
+	}
+	if g.Cache > 0 && !asks(manifest.CapabilityCache, func(string) bool { return true }) {
+		lines = append(lines, "cache")
+	}
+	return lines
+}
+
+// overlaps says of a text whether it is a rule that has something in common with another.
+func overlaps[R rule[R]](granted R, parse func(string) (R, error)) func(string) bool {
+	return func(text string) bool {
+		asked, err := parse(text)
+		if err != nil {
+			return false
+		}
+		_, both := granted.Intersect(asked)
+		return both
+	}
 }
 
 // Missing says in a line each what a connector asks for and is not granted.

@@ -85,3 +85,23 @@ func TestMissing(t *testing.T) {
 		t.Errorf("got %s", strings.Join(lines, "\n"))
 	}
 }
+
+func TestUnneeded(t *testing.T) {
+	m := &manifest.Manifest{Capabilities: []manifest.Capability{
+		{Name: "http", Reason: "x", Hosts: []string{"https://*.example.com", "https://a.example/v1"}},
+		{Name: "tcp", Reason: "x", Hosts: []string{"db.example.com:5432"}},
+		{Name: "secret", Reason: "x", Secrets: []string{"token"}},
+	}}
+	g := Grant{
+		HTTP: []string{"https://api.example.com", "https://*", "GET https://a.example", "https://a.example/v2", "GET http://api.example.com"},
+		TCP:  []string{"*:5432", "*:25"}, Secrets: []secret.Grant{{Name: "token"}, {Name: "other", Clear: true}}, Cache: 1024,
+	}
+	want := []string{"https://a.example/v2 in http", "GET http://api.example.com in http", "*:25 in tcp", "other in secrets", "cache"}
+	if got := Unneeded(g, RequestedUnder(m, g)); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	m.Capabilities = append(m.Capabilities, manifest.Capability{Name: "cache", Reason: "x"})
+	if got := Unneeded(Grant{Cache: 1024}, RequestedUnder(m, g)); got != nil {
+		t.Errorf("got %q", got)
+	}
+}

@@ -27,7 +27,7 @@ var grantFlags = []struct{ member, doc string }{
 	{"http", "rule of where requests may go; repeat it for more"},
 	{"addresses", "what the rules' hosts may stand for: public, private, loopback, a network or an address; repeat it for more"},
 	{"tcp", "rule of where connections may go, host:port; repeat it for more"},
-	{"secrets", "name of a secret that the connector may use; repeat it for more"},
+	{"secrets", "name of a secret that the connector may use, without clear and sign, which --file grants; repeat it for more"},
 	{"cache", "how much it may keep from call to call, such as 1MiB"},
 	{"memory", "how large the guest's memory may grow, such as 256MiB"},
 	{"response", "how large a response may be"},
@@ -169,6 +169,7 @@ func (g *grantCommand) merge(path string, members map[string]any) error {
 	if err := json.Unmarshal(present.Grant, &kept); err != nil {
 		return fmt.Errorf("the server did not answer as Sluice does: see whether --server is its address")
 	}
+	warnOfSecretUses(g.cmd.ErrOrStderr(), kept["secrets"], members["secrets"])
 	for name, v := range kept {
 		if _, changed := members[name]; !changed {
 			members[name] = v
@@ -176,6 +177,24 @@ func (g *grantCommand) merge(path string, members map[string]any) error {
 	}
 	maps.DeleteFunc(members, func(_ string, v any) bool { return v == "" })
 	return nil
+}
+
+// warnOfSecretUses says what --secrets, which has names alone, takes back of secrets that stay granted.
+func warnOfSecretUses(w io.Writer, kept, given any) {
+	before, _ := kept.([]any)
+	names, _ := given.([]string)
+	for _, item := range before {
+		fields, _ := item.(map[string]any)
+		name, _ := fields["name"].(string)
+		if !slices.Contains(names, name) {
+			continue
+		}
+		for _, use := range []string{"clear", "sign"} {
+			if fields[use] == true {
+				fmt.Fprintf(w, "warning: %s was granted with %s: true, which --secrets takes back; grant that by --file\n", name, use)
+			}
+		}
+	}
 }
 
 func (g *grantCommand) put(path string, grant any, info *server.GrantInfo) error {
@@ -280,6 +299,11 @@ func showGrant(out io.Writer, info server.GrantInfo) error {
 	}
 	fmt.Fprintln(out, "it asks for")
 	showRequested(out, info.Requested)
+	if g, err := runtime.ParseGrant(info.Grant); err == nil { // else it is of a newer server
+		for _, part := range runtime.Unneeded(g, info.Requested) {
+			fmt.Fprintf(out, "%s covers nothing that %s asks for\n", shown(part), info.Connector)
+		}
+	}
 	return nil
 }
 

@@ -83,6 +83,11 @@ func TestGrant(t *testing.T) {
 		sluiceWith(t, nil, text, "grant", "weather", "--file", "-", "--server", s.url).want(t, exitFailed, expectedErr)
 	}
 
+	// What covers nothing that is asked for is kept, and said.
+	run("grant", "weather", "--http", "https://api.example.com", "--http", "https://completely.other", "--cache", "1MiB").want(t, exitOK,
+		"- https://completely.other\n", "\nhttps://completely.other in http covers nothing that weather asks for\ncache covers nothing that weather asks for\n")
+	run("grant", "weather", "--http", "https://b.example", "--cache", "").want(t, exitOK)
+
 	// It is there after a kill.
 	_ = s.cmd.Process.Kill()
 	<-s.done

@@ -80,6 +80,14 @@ func TestSecret_Undefined(t *testing.T) {
 	s := startServer(t, data, nil, "--config", file)
 	sluice(t, "push", wasm, "--server", s.url).want(t, exitOK)
 	sluice(t, "grant", "weather", "--secrets", "api-token", "--secrets", "other", "--server", s.url).want(t, exitOK, "    granted api-token\n    granted other\n")
+	grant := `{"secrets": [{"name": "api-token", "clear": true, "sign": true}, {"name": "other", "clear": true}]}`
+	sluiceWith(t, nil, grant, "grant", "weather", "--file", "-", "--server", s.url).want(t, exitOK, "clear: true")
+	r := sluice(t, "grant", "weather", "--secrets", "api-token", "--server", s.url).want(t, exitOK)
+	if want := "warning: api-token was granted with clear: true, which --secrets takes back; grant that by --file\n" +
+		"warning: api-token was granted with sign: true, which --secrets takes back; grant that by --file\n"; r.stderr != want {
+		t.Errorf("warned %q", r.stderr)
+	}
+	sluice(t, "grant", "weather", "--secrets", "api-token", "--secrets", "other", "--server", s.url).want(t, exitOK)
 	s.terminate()
 	if err := os.WriteFile(file, []byte("secrets: {other: {from: env:HOME}}"), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,7 +97,7 @@ func TestSecret_Undefined(t *testing.T) {
 		strings.Contains(log, `"secret":"other"`) {
 		t.Errorf("logged %s", log)
 	}
-	r := sluice(t, "grant", "weather", "--server", s.url).want(t, exitOK, "the secret api-token is not defined any more: define it under secrets in the configuration file, or grant without it\n",
+	r = sluice(t, "grant", "weather", "--server", s.url).want(t, exitOK, "the secret api-token is not defined any more: define it under secrets in the configuration file, or grant without it\n",
 		"    missing api-token\n      it is granted, and not defined under secrets in the configuration file\n    granted other\n")
 	if strings.Contains(r.stdout, "the grant lacks") {
 		t.Errorf("printed %s", r.stdout)

@@ -94,7 +94,7 @@ func TestCall_Signer_Errors(t *testing.T) {
 		name, want string
 		code       egress.Code
 	}{
-		{"token", `the secret "token" is not granted for signing to "hooks": write {name: token, sign: true} in the secrets of its grant, by `+"`sluice grant hooks --file`, or in the configuration as grants.hooks.secrets", egress.CodeSecretDenied},
+		{"token", `the secret "token" is not granted for signing to "hooks": write {name: token, sign: true} in the secrets of its grant, by ` + "`sluice grant hooks --file`, or in the configuration as grants.hooks.secrets", egress.CodeSecretDenied},
 		{"ungranted", `is not granted to "hooks"`, egress.CodeSecretDenied},
 		{"unknown", `does not ask for the secret "unknown"`, egress.CodeSecretDenied},
 		{"gone", "its operator finds the reason", egress.CodeSecretUnavailable},
