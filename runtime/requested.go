@@ -7,6 +7,7 @@ import (
 
 	"sluice/hostfuncs/egress"
 	"sluice/hostfuncs/secret"
+	"sluice/internal/quantity"
 	"sluice/runtime/manifest"
 )
 
@@ -136,7 +137,7 @@ func beyondRequests(g secret.Grant) []string {
 func (r *Runtime) compareCache(g Grant, c manifest.Capability) []Requested {
 	item := Requested{Capability: c.Name, Reason: c.Reason, State: GrantedNot, Add: "a size in cache"}
 	if g.Cache > 0 {
-		item.State, item.Add = GrantedFully, ""
+		item.State, item.Add, item.Granted = GrantedFully, "", []string{quantity.FormatSize(int64(g.Cache))}
 	}
 	return []Requested{item}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,20 +27,21 @@ func newCall() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call CONNECTOR/COMMAND",
 		Short: "Execute a command, here or on a server, and print its answer",
-		Long: "Execute a command and print its answer. With --server, a server executes it. Without, this process does: of a\n" +
-			"bundled connector, or of the module given with --module, under the grants of --config.\n\n" +
+		Long: "Execute a command and print its answer. With --server, or SLUICE_SERVER, a server executes it. Without, or with\n" +
+			"--module, --config or a setting, this process does: of a bundled connector, or of the module given with --module,\n" +
+			"under the grants of --config. --server '' has it execute the command in any case.\n\n" +
 			"Exit status 1 where the answer is an error.",
 		Example: "  sluice call example/Example --params '{\"message\": \"hi\"}'\n" +
 			"  sluice call greeter/Greet --module greeter.wasm --params '{\"name\": \"Ada\"}'\n" +
 			"  sluice call http/GetRequest --server http://127.0.0.1:8200 --params '{\"url\": \"https://example.com\"}'",
-		Args: cobra.ExactArgs(1),
+		Args: one("command"),
 	}
 	params := cmd.Flags().String("params", "{}", "the command's parameters, a JSON object; - reads them from standard input")
 	module := cmd.Flags().String("module", "", "a module to execute the command of, without installing it")
 	asJSON := cmd.Flags().Bool("json", false, "print the answer as it came, without indentation")
 	c := clientFlags(cmd)
 	server := cmd.Flags().Lookup("server")
-	server.DefValue, server.Usage = "", "URL of the server that is to execute the command, and not this process"
+	server.DefValue, server.Usage = "", "URL of the server that is to execute the command, and not this process [SLUICE_SERVER]"
 	cmd.Flags().StringVar(&c.apiKey, "api-key", "", "with --server: its key for /v1 [CONNECTOR_PROXY_API_KEY]")
 	_ = cmd.Flags().MarkHidden("key") // commands are not management
 	flags := settingFlags(cmd, func(key string) bool { return key == "dev" || strings.HasPrefix(key, "call.") })
@@ -47,9 +49,15 @@ func newCall() *cobra.Command {
 		if strings.Count(args[0], "/") != 1 {
 			return fmt.Errorf("%q is not CONNECTOR/COMMAND", args[0])
 		}
-		if *module != "" && cmd.Flags().Changed("server") {
+		here := localFlag(cmd)
+		named := cmd.Flags().Changed("server") && c.server != ""
+		switch {
+		case named && *module != "":
 			return fmt.Errorf("--module and --server exclude each other: push the module first")
+		case named && here != "":
+			return fmt.Errorf("--%s and --server exclude each other: the server has settings of its own", here)
 		}
+		remote := named || here == "" && !cmd.Flags().Changed("server") && os.Getenv("SLUICE_SERVER") != ""
 		settings, err := flags.load(cmd, config.LoadWithoutKey)
 		if err != nil {
 			return err
@@ -59,8 +67,8 @@ func newCall() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("server") {
-				stop, err := c.serveHere(settings, *module)
+			if !remote {
+				stop, err := c.serveHere(settings, *module, args[0])
 				if err != nil {
 					return err
 				}
@@ -74,13 +82,26 @@ func newCall() *cobra.Command {
 			switch {
 			case status == http.StatusUnauthorized:
 				return fmt.Errorf("the server wants its key: give it as --api-key or CONNECTOR_PROXY_API_KEY")
-			case status == http.StatusNotFound && !cmd.Flags().Changed("server"):
+			case status == http.StatusNotFound && !remote:
 				return fmt.Errorf("%w; without --server only the bundled connectors are here, or the one of --module", err)
 			}
 			return err
 		})(cmd, args)
 	}
 	return cmd
+}
+
+// localFlag is a flag that was given and means nothing to a server, "" for none.
+func localFlag(cmd *cobra.Command) string {
+	names := []string{"module", "config"}
+	for _, s := range config.Settings() {
+		names = append(names, s.Flag())
+	}
+	i := slices.IndexFunc(names, func(name string) bool { return cmd.Flags().Changed(name) })
+	if i < 0 {
+		return ""
+	}
+	return names[i]
 }
 
 func paramsOf(flag string) ([]byte, error) {
@@ -91,8 +112,8 @@ func paramsOf(flag string) ([]byte, error) {
 }
 
 // serveHere makes the client speak to a server inside this process, so that a call has one way, wherever it runs. The
-// caller stops it.
-func (c *client) serveHere(settings *config.Config, module string) (stop func(), err error) {
+// caller stops it. Of a module, command must be one.
+func (c *client) serveHere(settings *config.Config, module, command string) (stop func(), err error) {
 	dir, err := os.MkdirTemp("", "sluice-call-")
 	if err != nil {
 		return nil, err
@@ -126,7 +147,7 @@ func (c *client) serveHere(settings *config.Config, module string) (stop func(),
 	}
 	undo = append(undo, func() { _ = rt.Close(context.Background()) })
 	if module != "" {
-		if err := installFile(rt, module); err != nil {
+		if err := installFile(rt, module, command); err != nil {
 			return stop, err
 		}
 	}
@@ -143,13 +164,20 @@ func (c *client) serveHere(settings *config.Config, module string) (stop func(),
 	return stop, nil
 }
 
-func installFile(rt *runtime.Runtime, file string) error {
+// installFile installs a module, which must be the connector of a command.
+func installFile(rt *runtime.Runtime, file, command string) error {
 	wasm, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	_, _, err = rt.Install(context.Background(), wasm, false)
-	return err
+	installed, _, err := rt.Install(context.Background(), wasm, false)
+	if err != nil {
+		return err
+	}
+	if connector, name, _ := strings.Cut(command, "/"); connector != installed.Name {
+		return fmt.Errorf("%s is the connector %q, and not %q: call %s/%s", file, installed.Name, connector, installed.Name, name)
+	}
+	return nil
 }
 
 // compiledCache is where local calls keep compiled code; "" for memory.

@@ -61,8 +61,8 @@ func TestGrant(t *testing.T) {
 	run("inspect", "nobody").want(t, exitFailed, "no file", "(connector_not_found)")
 
 	// A member's flag leaves the others; a file replaces all.
-	run("grant", "weather", "--addresses", "private", "--memory", "128MiB").want(t, exitOK, "deadline: 20s", "memory: 128MiB", "- private", "128 MiB of memory")
-	run("grant", "weather", "--memory", "").want(t, exitOK, "64 MiB of memory")
+	run("grant", "weather", "--addresses", "private", "--memory", "128MiB").want(t, exitOK, "deadline: 20s", "memory: 128MiB", "- private", "128MiB of memory")
+	run("grant", "weather", "--memory", "").want(t, exitOK, "a call may have 64MiB of memory, responses of 8MiB, streamed ones of 64MiB, an answer of 16MiB, and 20s\n")
 	file := filepath.Join(t.TempDir(), "grant.yaml")
 	if err := os.WriteFile(file, []byte("http: [https://b.example]\nresponse: 2MiB\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestGrant_Usage(t *testing.T) {
 		expectedErr string
 	}{
 		{nil, "say which connector"},
-		{[]string{"a", "b"}, "at most 1"},
+		{[]string{"a", "b"}, "2 arguments are given, and one is taken: sluice grant NAME"},
 		{[]string{"../x"}, "no connector's name"},
 		{[]string{"a", "--reset", "--http", "https://x"}, "exclude each other"},
 		{[]string{"a", "--file", "x", "--from-observed"}, "exclude each other"},

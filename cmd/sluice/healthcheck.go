@@ -17,7 +17,7 @@ func newHealthcheck() *cobra.Command {
 		Short: "Ask the server of this machine or container whether it lives",
 		Long: "Ask the server whether it lives, at the address that `sluice serve` would listen on with the same environment:\n" +
 			"for a container's health check, which needs no other program then.",
-		Args: cobra.NoArgs,
+		Args: none,
 	}
 	url := cmd.Flags().String("server", "", "URL of the server; default: where sluice serve listens in this environment")
 	cmd.RunE = failing(func(*cobra.Command, []string) error {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"sluice/internal/config"
 	"sluice/runtime"
@@ -52,7 +53,7 @@ func newInspect() *cobra.Command {
 			"the configuration file that --config names. An argument that is no file but a connector's name shows the connector\n" +
 			"of a server.\n\n" +
 			"Exit status 1, and the reason, where it could not be installed, or where something of a call was found in another.",
-		Args: cobra.ExactArgs(1),
+		Args: one("module or connector"),
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	verifies := cmd.Flags().Bool("verify", false, "look whether calls leave anything behind for others")
@@ -60,7 +61,8 @@ func newInspect() *cobra.Command {
 	c := clientFlags(cmd)
 	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
 		wasm, err := os.ReadFile(args[0])
-		if errors.Is(err, fs.ErrNotExist) && manifest.ValidName(args[0]) && !strings.HasSuffix(args[0], ".wasm") {
+		noFile := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR)
+		if noFile && manifest.ValidName(args[0]) && !strings.HasSuffix(args[0], ".wasm") {
 			return c.inspectInstalled(cmd.OutOrStdout(), args[0], *asJSON)
 		}
 		if err != nil {
@@ -160,18 +162,21 @@ func limitsOf(grants map[string]runtime.Grant) map[string]runtime.Grant {
 
 func (r *report) print(w io.Writer) {
 	m := r.Manifest
-	fmt.Fprintf(w, "%s\n  %s %s: %s\n", r.File, m.Name, m.Version, m.Description)
+	fmt.Fprintf(w, "%s\n  %s\n", r.File, described(m.Name+" "+m.Version, m.Description))
 	fmt.Fprintf(w, "  ABI %s, %d bytes (%d of them in custom sections), sha256 %s\n", r.ABI, r.Size, r.CustomBytes, r.SHA256)
 	fmt.Fprintf(w, "  %d functions, %d pages of 64 KiB of memory to begin with\n", r.Functions, r.MemoryPages)
 	fmt.Fprintln(w, "commands")
 	for _, c := range m.Commands {
-		fmt.Fprintf(w, "  %s/%s: %s\n", m.Name, c.Name, c.Description)
+		fmt.Fprintf(w, "  %s\n", described(m.Name+"/"+c.Name, c.Description))
 		for _, p := range c.Parameters {
-			required := ""
+			is := string(p.Type)
 			if p.Required {
-				required = ", required"
+				is += ", required"
 			}
-			fmt.Fprintf(w, "    %s (%s%s): %s\n", p.ID, p.Type, required, p.Description)
+			if p.Secret {
+				is += ", secret"
+			}
+			fmt.Fprintf(w, "    %s\n", described(p.ID+" ("+is+")", p.Description))
 		}
 	}
 	fmt.Fprintf(w, "requested capabilities, beside what is granted (%s)\n", sourceOf(r.GrantSource))

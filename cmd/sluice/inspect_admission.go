@@ -92,8 +92,8 @@ func (a *admission) print(w io.Writer) {
 	case a.Warmed:
 		fmt.Fprintln(w, "  warm ran before the image was taken")
 	}
-	fmt.Fprintf(w, "  memory: %d bytes to begin with, %d when it is ready to be called, at most %d\n",
-		a.MemoryInitialBytes, a.MemoryReadyBytes, a.MemoryLimitBytes)
+	fmt.Fprintf(w, "  memory: %s to begin with, %s when it is ready to be called, at most %s\n",
+		sizeText(a.MemoryInitialBytes), sizeText(a.MemoryReadyBytes), sizeText(a.MemoryLimitBytes))
 	fmt.Fprintf(w, "  initialisation took %s, describe %d units of fuel\n",
 		time.Duration(a.InitialisationMicroseconds)*time.Microsecond, a.DescribeFuelUnits)
 	if a.Imageable {

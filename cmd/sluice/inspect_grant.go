@@ -50,7 +50,7 @@ func (c *client) inspectInstalled(out io.Writer, name string, asJSON bool) error
 	path := "/admin/v1/connectors/" + url.PathEscape(name)
 	var info server.ConnectorInfo
 	if err := c.manage("GET", path, "", nil, &info); err != nil {
-		return fmt.Errorf("there is no file %q; as a connector: %w", name, err)
+		return fmt.Errorf("%q is no file; as a connector: %w", name, err)
 	}
 	var grant server.GrantInfo
 	if err := c.manage("GET", path+"/grant", "", nil, &grant); err != nil {
@@ -62,7 +62,7 @@ func (c *client) inspectInstalled(out io.Writer, name string, asJSON bool) error
 			Grant server.GrantInfo `json:"grant"`
 		}{info, grant})
 	}
-	fmt.Fprintf(out, "%s %s: %s\n", info.Name, shown(info.Version), shown(info.Description))
+	fmt.Fprintln(out, described(info.Name+" "+info.Version, info.Description))
 	fmt.Fprintf(out, "  ABI %s, %d bytes, sha256 %s, %s since %s\n", info.ABI, info.Size, info.SHA256, stateOf(info), info.InstalledAt.Format("2006-01-02 15:04:05Z"))
 	if info.Unavailable != "" {
 		fmt.Fprintf(out, "  unavailable: %s\n", shown(info.Unavailable))

@@ -15,7 +15,7 @@ func TestInspect(t *testing.T) {
 	file := guests.Path(t, "greeter")
 	sluice(t, "inspect", file).want(t, exitOK, "greeter 1.0.0: Greets", "ABI native", "greeter/Greet: Greets somebody.",
 		"name (str, required): Whom to greet", "requested capabilities, beside what is granted (by nobody)\n  nothing", "sluice:host/v1.write",
-		"admission\n  imageable: ", "at most 67108864\n", " units of fuel\n", " of 4096 bytes\n", memory.Probe().String())
+		"admission\n  imageable: ", "at most 64MiB\n", " units of fuel\n", " of 4096 bytes\n", memory.Probe().String())
 	r := decode[report](t, sluice(t, "inspect", "--json", file).want(t, exitOK))
 	if r.File != file || r.Size != len(guests.Module(t, "greeter")) || len(r.SHA256) != 64 || r.ABI != "native" || r.Manifest == nil ||
 		r.Manifest.Name != "greeter" || r.Functions == 0 || r.MemoryPages == 0 || len(r.Imports) == 0 {
@@ -70,6 +70,38 @@ func TestInspect_Verify(t *testing.T) {
 	}
 }
 
+// What has no description has no colon, and parameters that must never be shown are marked.
+func TestInspect_Text(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "plain.wasm")
+	m := wasmtest.Native(`{"name":"plain","version":"1.0.0","capabilities":[{"name":"cache","reason":"Keeps a token."}],
+		"commands":[{"name":"Say","parameters":[{"id":"key","type":"str","required":true,"secret":true},{"id":"n","type":"int","description":"How often"}]}]}`)
+	if err := os.WriteFile(file, m.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	grants := filepath.Join(dir, "sluice.yaml")
+	if err := os.WriteFile(grants, []byte("grants: {plain: {cache: 1MiB}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sluice(t, "inspect", file).want(t, exitOK, "plain.wasm\n  plain 1.0.0\n  ABI", "commands\n  plain/Say\n    key (str, required, secret)\n    n (int): How often\n",
+		"  cache: Keeps a token.\n    missing\n      the grant lacks a size in cache\n", "  memory: 128KiB to begin with, ")
+	sluice(t, "inspect", file, "--config", grants).want(t, exitOK, "  cache: Keeps a token.\n    granted\n      granted is 1MiB\n")
+}
+
+// A folder is no module: its name may be a connector's.
+func TestInspect_Folder(t *testing.T) {
+	url := sharedServer(t)
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"http", "other", "folder.wasm"} {
+		if err := os.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sluice(t, "inspect", "http", "--server", url).want(t, exitOK, "http 1.0.0: ")
+	sluice(t, "inspect", "other", "--server", url).want(t, exitFailed, `"other" is no file; as a connector: `, "(connector_not_found)")
+	sluice(t, "inspect", "folder.wasm", "--server", url).want(t, exitFailed, "is a directory")
+}
+
 // A configuration is looked at as it is: what only the server has, keys and files, is not asked for.
 func TestInspect_Config(t *testing.T) {
 	dir := t.TempDir()
@@ -85,7 +117,7 @@ grants:
 			t.Fatal(err)
 		}
 		r := sluice(t, "inspect", asking(t, "weather", "1.0.0", "https://api.example.com", "https://b.example"), "--config", file)
-		r.want(t, exitOK, "by the configuration file", "    granted https://api.example.com", "    missing https://b.example", "at most 134217728")
+		r.want(t, exitOK, "by the configuration file", "    granted https://api.example.com", "    missing https://b.example", "at most 128MiB")
 		if r.stderr != "" {
 			t.Errorf("%s: printed %s", name, r.stderr)
 		}

@@ -17,7 +17,7 @@ func newList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the connectors that are installed on a server",
-		Args:  cobra.NoArgs,
+		Args:  none,
 	}
 	c := clientFlags(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
@@ -77,7 +77,7 @@ func newRemove() *cobra.Command {
 		Use:     "remove NAME",
 		Aliases: []string{"rm"},
 		Short:   "Remove a connector from a server",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("connector"),
 	}
 	c := clientFlags(cmd)
 	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {

@@ -41,19 +41,19 @@ func TestUsage_Errors(t *testing.T) {
 	}{
 		{[]string{"srve"}, "unknown command"},
 		{[]string{"--nothing"}, "unknown flag"},
-		{[]string{"serve", "x"}, "unknown command"},
+		{[]string{"serve", "x"}, "sluice serve takes no argument"},
 		{[]string{"serve", "--listn", "x"}, "unknown flag"},
-		{[]string{"push"}, "accepts 1 arg(s)"},
-		{[]string{"push", "a", "b"}, "accepts 1 arg(s)"},
-		{[]string{"remove"}, "accepts 1 arg(s)"},
-		{[]string{"list", "x"}, "unknown command"},
-		{[]string{"inspect"}, "accepts 1 arg(s)"},
-		{[]string{"call"}, "accepts 1 arg(s)"},
+		{[]string{"push"}, "say which file: sluice push FILE.wasm"},
+		{[]string{"push", "a", "b"}, "2 arguments are given, and one is taken: sluice push FILE.wasm"},
+		{[]string{"remove"}, "say which connector: sluice remove NAME"},
+		{[]string{"list", "x"}, "sluice list takes no argument"},
+		{[]string{"inspect"}, "say which module or connector: sluice inspect FILE.wasm|NAME"},
+		{[]string{"call"}, "say which command: sluice call CONNECTOR/COMMAND"},
 		{[]string{"call", "example"}, `"example" is not CONNECTOR/COMMAND`},
 		{[]string{"call", "a/b/c"}, "is not CONNECTOR/COMMAND"},
 		{[]string{"call", "a/b", "--module", wasm, "--server", "http://x"}, "--module and --server exclude each other"},
-		{[]string{"healthcheck", "x"}, "unknown command"},
-		{[]string{"version", "x"}, "unknown command"},
+		{[]string{"healthcheck", "x"}, "sluice healthcheck takes no argument"},
+		{[]string{"version", "x"}, "sluice version takes no argument"},
 	} {
 		r := sluice(t, tc.args...).want(t, exitUsage, tc.expectedErr, "Run 'sluice --help'")
 		if r.stdout != "" {

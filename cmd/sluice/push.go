@@ -15,7 +15,7 @@ func newPush() *cobra.Command {
 		Short: "Install a connector on a server, or a new version of one",
 		Long: "Install a connector on a server, or a new version of one. It takes calls at once, without a restart; calls in\n" +
 			"flight finish on the version they began with. A module that is refused changes nothing.",
-		Args: cobra.ExactArgs(1),
+		Args: one("file"),
 	}
 	c := clientFlags(cmd)
 	replace := cmd.Flags().Bool("replace", false, "allow other content under a version that is installed")
@@ -28,6 +28,9 @@ func newPush() *cobra.Command {
 		path := "/admin/v1/connectors"
 		if *replace {
 			path += "?replace=true"
+		}
+		if isTerminal(os.Stderr) {
+			fmt.Fprintln(os.Stderr, "compiling… (the server checks a new module and compiles it, which can take a minute)")
 		}
 		var info server.ConnectorInfo
 		if err := c.manage("POST", path, "application/wasm", wasm, &info); err != nil {

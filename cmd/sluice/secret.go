@@ -20,8 +20,12 @@ func newSecret() *cobra.Command {
 		Short: "Keep the values of secrets on a server, sealed",
 		Long: "Keep the values of secrets on a server, sealed by the key that it has in SLUICE_SECRETS_KEY or secrets.key_file. What a\n" +
 			"secret is bound to, and which connectors may use it, is in the server's configuration. No command shows a value.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 { // which is not repeated: it may be a value
+				return fmt.Errorf("sluice secret is followed by set, list or remove")
+			}
+			return cmd.Help()
+		},
 	}
 	cmd.AddCommand(newSecretSet(), newSecretList(), newSecretRemove())
 	return cmd
@@ -35,11 +39,16 @@ func newSecretSet() *cobra.Command {
 			"from then on. It is never an argument, which every process of the machine could see.",
 		Example: "  printf %s \"$TOKEN\" | sluice secret set api-token\n" +
 			"  sluice secret set api-token <token.txt",
-		Args: cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("sluice %s takes a name alone: the value is read from standard input", usage(cmd))
+			}
+			return one("secret")(cmd, args)
+		},
 	}
 	c := clientFlags(cmd)
 	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {
-		if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && cmd.InOrStdin() == io.Reader(os.Stdin) {
+		if cmd.InOrStdin() == io.Reader(os.Stdin) && isTerminal(os.Stdin) {
 			fmt.Fprintln(cmd.ErrOrStderr(), "Reading the value from the terminal, where it is seen; end it with Ctrl-D.")
 		}
 		value, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), secret.MaxValue+3)) // so that the server says that it is too long
@@ -80,7 +89,7 @@ func newSecretList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the secrets that are defined or stored: names and bindings, no values",
-		Args:    cobra.NoArgs,
+		Args:    none,
 	}
 	c := clientFlags(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
@@ -136,7 +145,7 @@ func newSecretRemove() *cobra.Command {
 		Use:     "remove NAME",
 		Aliases: []string{"rm"},
 		Short:   "Remove a value from a server",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("secret"),
 	}
 	c := clientFlags(cmd)
 	cmd.RunE = failing(func(cmd *cobra.Command, args []string) error {

@@ -110,7 +110,26 @@ func TestSecret_NoKey(t *testing.T) {
 	sluiceWith(t, nil, "x", "secret", "set", "a", "--server", s.url).want(t, exitFailed, "set SLUICE_SECRETS_KEY or secrets.key_file", "(no_secrets_key)")
 	sluice(t, "secret", "list", "--server", s.url).want(t, exitOK, "NAME")
 	sluiceWith(t, []string{"SLUICE_SECRETS_KEY=short"}, "", "serve", "--data", t.TempDir()).want(t, exitUsage, "SLUICE_SECRETS_KEY is not 32 bytes in Base64")
-	for _, args := range [][]string{{"set"}, {"set", "a", "value"}, {"list", "x"}, {"remove"}} {
-		sluice(t, append([]string{"secret"}, args...)...).want(t, exitUsage)
+	for expectedErr, args := range map[string][]string{
+		"say which secret: sluice secret set NAME\n":                                         {"set"},
+		"sluice secret set NAME takes a name alone: the value is read from standard input\n": {"set", "a", "hunter2"},
+		"sluice secret list takes no argument\n":                                             {"list", "hunter2"},
+		"say which secret: sluice secret remove NAME\n":                                      {"remove"},
+		"sluice secret is followed by set, list or remove":                                   {"hunter2"},
+	} {
+		if r := sluice(t, append([]string{"secret"}, args...)...).want(t, exitUsage, expectedErr); strings.Contains(r.stderr, "hunter2") {
+			t.Errorf("printed %s", r.stderr)
+		}
+	}
+	// Nobody types into /dev/null.
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	cmd := command(nil, "secret", "set", "a", "--server", s.url)
+	cmd.Stdin = null
+	if out, _ := cmd.CombinedOutput(); strings.Contains(string(out), "terminal") {
+		t.Errorf("printed %s", out)
 	}
 }

@@ -31,7 +31,7 @@ func newServe() *cobra.Command {
 		Long: "Serve connectors to workflow engines, until SIGTERM or SIGINT; calls in flight are finished first.\n\n" +
 			"Every setting can be a flag, an environment variable, or a line of the file given with --config, in this order of\n" +
 			"precedence. docs/CONFIGURATION.md lists them.",
-		Args: cobra.NoArgs,
+		Args: none,
 	}
 	flags := settingFlags(cmd, func(string) bool { return true })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

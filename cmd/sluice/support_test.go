@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if cacheHome, err = os.MkdirTemp("", "sluice-cmd-"); err != nil {
 		panic(err)
 	}
-	for _, name := range []string{"HOST", "PORT", "CONNECTOR_PROXY_PORT", "CONNECTOR_PROXY_ASYNC_HTTP_PORT", "CONNECTOR_PROXY_API_KEY", "SLUICE_ADMIN_KEY"} {
+	for _, name := range []string{"HOST", "PORT", "CONNECTOR_PROXY_PORT", "CONNECTOR_PROXY_ASYNC_HTTP_PORT", "CONNECTOR_PROXY_API_KEY", "SLUICE_ADMIN_KEY", "SLUICE_SERVER"} {
 		_ = os.Unsetenv(name)
 	}
 	code := m.Run()

@@ -13,7 +13,7 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of Sluice, of Go, and of the WebAssembly engine",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: failing(func(cmd *cobra.Command, _ []string) error {
 			v := map[string]string{"sluice": version, "go": runtime.Version(), "wazero": dependency("github.com/tetratelabs/wazero")}
 			if asJSON {
