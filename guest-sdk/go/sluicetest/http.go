@@ -141,6 +141,10 @@ func (h *host) exchange(q requestHead, body []byte) (response *http.Response, ca
 	if denied := notAsked("http", h.mayHTTP, to); denied != nil {
 		return nil, nil, denied
 	}
+	if name := to.steers(h.mayHTTP, q.Headers); name != "" {
+		return nil, nil, &HTTPError{Code: "egress_denied", Message: fmt.Sprintf(
+			"With the header %s the service could take the request past the path of the rules: leave it out, or ask for %q, without a path, in the manifest.", name, to)}
+	}
 	if h.call.HTTP == nil {
 		return nil, nil, &HTTPError{Code: "egress_denied", Message: "The test allows no requests: Call.HTTP is nil."}
 	}

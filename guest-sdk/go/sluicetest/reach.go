@@ -65,17 +65,39 @@ func (t target) reaches(rules []target) bool {
 }
 
 func (t target) covers(o target) bool {
+	rest, below := strings.CutPrefix(o.path, t.path)
+	return t.coversOrigin(o) && (t.path == "" ||
+		below && (rest == "" || rest[0] == '/' || strings.HasSuffix(t.path, "/")) && plainPath(o.path))
+}
+
+// coversOrigin is covers for all but the path.
+func (t target) coversOrigin(o target) bool {
 	switch {
 	case t.scheme != o.scheme, t.port != 0 && t.port != o.port:
 		return false
 	case t.host == "" || t.host == o.host:
-	case t.host[0] != '.' || !strings.HasSuffix(o.host, t.host) || o.host == t.host:
-		return false
+		return true
 	}
-	rest, below := strings.CutPrefix(o.path, t.path)
-	return t.path == "" ||
-		below && (rest == "" || rest[0] == '/' || strings.HasSuffix(t.path, "/")) && plainPath(o.path)
+	return t.host[0] == '.' && strings.HasSuffix(o.host, t.host) && o.host != t.host
 }
+
+// steers finds the header by which a service could take the request past the paths of the rules, where all for its origin have
+// one. It is "" where there is none.
+func (t target) steers(rules []target, headers [][2]string) string {
+	if slices.ContainsFunc(rules, func(rule target) bool { return rule.path == "" && rule.coversOrigin(t) }) {
+		return ""
+	}
+	for _, pair := range headers {
+		name := strings.ToLower(strings.ReplaceAll(pair[0], "_", "-"))
+		if slices.Contains(steering, name) || strings.HasSuffix(name, "-copy-source") || strings.HasSuffix(name, "-rename-source") {
+			return pair[0]
+		}
+	}
+	return ""
+}
+
+// steering are headers that some services take another path or method from.
+var steering = []string{"x-original-url", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override", "x-copy-from"}
 
 // String is the rule that would cover the target, without a path.
 func (t target) String() string {

@@ -5,6 +5,7 @@ package sluicetest
 import (
 	"encoding/hex"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -86,6 +87,40 @@ func TestHTTPRules_AsTheHost(t *testing.T) {
 			}
 			if d, ok := errors.AsType[*egress.Denial](denied); ok && isASCII(url) && (d.Grant != to.String() || d.Host != to.host) {
 				t.Errorf("%q: the rule to add is %s of %s, the host says %s of %s", url, to, to.host, d.Grant, d.Host)
+			}
+		}
+	}
+}
+
+func TestHeaders_AsTheHost(t *testing.T) {
+	anywhere := []egress.Entry{{Rules: []egress.Rule{mustRule(t, "http://*"), mustRule(t, "https://*")}}}
+	for _, requested := range [][]string{{"https://a.example"}, {"https://a.example/v1"}, {"https://a.example/v1", "https://*.example"}, {"https://a.example/v1", "http://*"}, {"https://*"}} {
+		var rules []egress.Rule
+		var ours []target
+		for _, text := range requested {
+			rule, err := httpRule(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules, ours = append(rules, mustRule(t, text)), append(ours, rule)
+		}
+		policy, err := egress.NewPolicy(anywhere, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := egress.ParseURL("https://a.example/v1/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := requestTarget("https://a.example/v1/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"Accept", "X-Original-URL", "x-rewrite-url", "X_Http-Method_Override", "X-HTTP-Method", "X-Method-Override", "X-Amz-Copy-Source", "x-ms-rename-source",
+			"X-Amz-Copy-Source-If-Match", "X-Copy-From", "X-Original"} {
+			_, denied := policy.Permit(&u, "GET", http.Header{http.CanonicalHeaderKey(name): {"/admin"}})
+			if got := to.steers(ours, [][2]string{{"a", "b"}, {name, "/admin"}}); (got != "") != (denied != nil) {
+				t.Errorf("%s under %q: got %q, the host %v", name, requested, got, denied)
 			}
 		}
 	}
