@@ -40,3 +40,16 @@ func TestRuntime_Cache(t *testing.T) {
 		})
 	}
 }
+
+// What was kept under one grant is not there under another, even one that says the same.
+func TestRuntime_Cache_Regrant(t *testing.T) {
+	h := start(t, open(t, t.TempDir()), nil)
+	h.install(guests.Module(t, "misbehave"))
+	for range 2 {
+		if _, err := h.SetGrant(context.Background(), "misbehave", &Grant{Cache: 64 << 10}); err != nil {
+			t.Fatal(err)
+		}
+		h.wantBody("misbehave/Count", "{}", "1")
+		h.wantBody("misbehave/Count", "{}", "2")
+	}
+}

@@ -77,7 +77,8 @@ func unknownConnector(name string) *Refusal {
 
 // SetGrant makes g the grant of an installed connector, or removes the one that was set before where g is nil. When it
 // returns without error the grant is durable and counts for the next call; calls in flight finish under the one they
-// began with.
+// began with. The connector begins with an empty cache, no connections and closed circuits: what it had of a service under the
+// old grant, such as a token, is not for the new one.
 //
 // # Errors
 //

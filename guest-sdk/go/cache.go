@@ -10,8 +10,8 @@ import (
 func Cached(reason string) Capability { return Capability{Name: "cache", Reason: reason} }
 
 // Cache is what the connector keeps from call to call: the only thing that does. It is in the server's memory, bounded by
-// the operator's grant, and shared by all calls of this version of the connector. The connector needs the capability
-// [Cached], and a grant.
+// the operator's grant, and shared by all calls of this version of the connector until the grant changes. The connector
+// needs the capability [Cached], and a grant.
 //
 // What callers must not see of one another does not belong in it, unless the key says whose it is.
 type Cache struct{ host abi.Host }
