@@ -78,8 +78,15 @@ func TestClient_HTTP2_Flood(t *testing.T) {
 		}
 	})
 	c := newClient(t, func(c *Config) { c.RootCAs, c.IdleTimeout = authority.roots(), time.Hour })
-	for n := int64(1); n <= 3; n++ {
-		get(t, c, url)
+	for n := int64(1); n <= 4; n++ {
+		streamed := n%2 == 0
+		r, failure := c.Do(context.Background(), &Request{Method: "GET", URL: url, Stream: streamed})
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		if streamed {
+			r.Stream.Close()
+		}
 		await(t, "the connection is closed", func() bool { return c.config.Sockets.Open() == 0 })
 		if accepted.Load() != n {
 			t.Errorf("%d connections for %d requests", accepted.Load(), n)
@@ -145,6 +152,18 @@ func TestClient_HTTP2_Asked(t *testing.T) {
 	all.Wait()
 	if n := conns.Load(); n != 1 {
 		t.Errorf("%d connections", n)
+	}
+	for range 3 { // those that are streamed have connections of their own
+		r, failure := c.Do(context.Background(), &Request{Method: "GET", URL: server.URL, Stream: true})
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		if got, err := io.ReadAll(r.Stream); err != nil || !bytes.Equal(got, body) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		if n := conns.Load(); n != 2 {
+			t.Errorf("%d connections", n)
+		}
 	}
 	for range 3 {
 		expectCode(t, c, &Request{Method: "GET", URL: server.URL + "/endless"}, CodeResponseTooLarge)
