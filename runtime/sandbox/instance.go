@@ -158,11 +158,13 @@ func Waiting(ctx context.Context) (done func()) { return ctx.(*entry).instance.w
 // compute, and unwinds it as the end of Waiting does. ctx is the host function's.
 func Computing(ctx context.Context, do func()) {
 	i := ctx.(*entry).instance
-	if !i.unmetered() {
-		i.resume()
-		defer i.wait()
+	if i.unmetered() {
+		do()
+		return
 	}
+	i.resume()
 	do()
+	i.wait()
 }
 
 // Has says whether the guest exports a function of that name.

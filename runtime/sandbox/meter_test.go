@@ -267,8 +267,7 @@ func TestWaiting(t *testing.T) {
 func TestComputing(t *testing.T) {
 	const computed, waited = 20 * time.Millisecond, time.Hour
 	calls := 0
-	var e *Engine
-	e = newEngine(t, Config{HostModules: []HostModule{{Name: "host", Functions: []HostFunction{{
+	e := newEngine(t, Config{HostModules: []HostModule{{Name: "host", Functions: []HostFunction{{
 		Name: "work", Func: func(ctx context.Context, _ api.Module, _ []uint64) {
 			calls++
 			m := &ctx.(*entry).instance.meter
