@@ -15,7 +15,7 @@ import (
 // ErrNoMapping is returned for a text that is valid, and something else than a mapping.
 var ErrNoMapping = errors.New("it is no mapping")
 
-// Parse returns what a text holds: lists, maps, texts, booleans and numbers. It is nil where that is nothing, or null.
+// Parse returns what a text holds: lists, maps, texts, booleans and numbers. It is nil where that is nothing.
 //
 // # Errors
 //

@@ -11,7 +11,6 @@ func TestParse(t *testing.T) {
 	for text, want := range map[string]map[string]any{
 		"":                          nil,
 		"# nothing\n":               nil,
-		"null":                      nil,
 		"{}":                        {},
 		"a: 1\nb: [x, {c: true}]\n": {"a": uint64(1), "b": []any{"x", map[string]any{"c": true}}},
 		`{"a": "x"}`:                {"a": "x"},
@@ -36,6 +35,7 @@ func TestParse_Errors(t *testing.T) {
 		"a: 1\n---\nb: 2":   "it holds more than one document: keep one",
 		"- a":               ErrNoMapping.Error(),
 		"hunter2":           ErrNoMapping.Error(),
+		"null":              ErrNoMapping.Error(),
 		"7":                 ErrNoMapping.Error(),
 	} {
 		if _, err := Parse([]byte(text)); err == nil || err.Error() != want {
