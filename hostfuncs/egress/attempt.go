@@ -67,7 +67,7 @@ func (e *exchange) again(body []byte) *exchange {
 	return &exchange{
 		client: e.client, call: e.call,
 		method: e.method, confined: e.confined, streams: e.streams, cost: e.cost, worker: e.worker, url: e.url, header: e.header,
-		body: lentBody{data: body},
+		loan: loan{from: e.loan.from}, body: lentBody{data: body},
 	}
 }
 

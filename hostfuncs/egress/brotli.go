@@ -62,6 +62,9 @@ func (s *brotliSource) Read(p []byte) (int, error) {
 // large; a decoder takes memory for it as soon as a stream of a few bytes says so.
 const usualWindow = 4 << 20
 
+// brotliTables is what a decoder takes beside its window, in bytes.
+const brotliTables = 512 << 10
+
 // brotliWindow is the size that a stream's first byte gives its window, in bytes; 0 where the byte is none.
 //
 // See https://www.rfc-editor.org/rfc/rfc7932#section-9.1

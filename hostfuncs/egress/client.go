@@ -98,6 +98,9 @@ type Request struct {
 	Worker Worker
 	// Timeout bounds all of it, until the body has been read. Default [DefaultTimeout].
 	Timeout time.Duration
+	// Memory, where set, is asked before the body of a response takes memory, unless it is streamed. What it lends for
+	// [Response.Body] stays lent.
+	Memory Memory
 	// Cost, where set, gathers what connections take that are opened for the request, also after Do has returned.
 	Cost *Cost
 }
@@ -123,6 +126,8 @@ type Response struct {
 	Body []byte
 	// Stream is the body, decoded as well, where the request asked for that; else nil. The caller closes it.
 	Stream *Stream
+
+	loan loan
 }
 
 // Client sends requests within a policy. Its methods may be called at once.
@@ -252,7 +257,7 @@ func (e *exchange) address(r *Request) *Error {
 	if !validMethod(r.Method) {
 		return invalid(FieldMethod, "the method must be one of GET HEAD POST PUT PATCH DELETE OPTIONS, in upper case")
 	}
-	e.method, e.confined, e.cost = r.Method, r.Confined, r.Cost
+	e.method, e.confined, e.cost, e.loan.from = r.Method, r.Confined, r.Cost, r.Memory
 	var err error
 	if e.url, err = r.ParseURL(); err != nil {
 		return invalid(FieldURL, err.Error())
@@ -310,6 +315,7 @@ type exchange struct {
 	streams   bool   // the response is streamed
 	cost      *Cost  // or nil
 	worker    Worker // or nil
+	loan      loan   // for the response
 	url       URL
 	header    http.Header // not changed once it is made: earlier attempts may still be writing it
 	target    url.URL     // url as net/http takes it
@@ -360,7 +366,7 @@ func (e *exchange) run(ctx context.Context, a *Allowance) (*Response, *Error) {
 	if err != nil {
 		return nil, e.bodyError(ctx, err)
 	}
-	return &Response{Status: response.StatusCode, Headers: responseHeaders(response.Header), Body: content}, nil
+	return &Response{Status: response.StatusCode, Headers: responseHeaders(response.Header), Body: content, loan: e.loan}, nil
 }
 
 // finish ends the response: a body that was not read to its end costs the connection. A request that was under way when

@@ -59,14 +59,15 @@ func contentCoding(fields []string) (coding, error) {
 	return found, nil
 }
 
-// decodeBody undoes the coding of a whole body, within ctx. look is as a [Worker] has it.
-func decodeBody(ctx context.Context, wire *boundedReader, c coding, limit int64, look func(n int)) ([]byte, error) {
-	var d decoding
+// decodeBody undoes the coding of a whole body, within ctx. look is as a [Worker] has it. What that takes of
+// memory is lent.
+func decodeBody(ctx context.Context, wire *boundedReader, c coding, limit int64, look func(n int), l *loan) ([]byte, error) {
+	d := decoding{loan: l}
 	defer d.release()
 	if err := d.begin(ctx, wire, c, limit, max(limit, usualWindow), look); err != nil {
 		return nil, err
 	}
-	return readChunks(&d)
+	return readChunks(&d, l)
 }
 
 // decoding reads a body whose coding it undoes.
@@ -77,6 +78,8 @@ type decoding struct {
 	whole    wholeReader
 	yield    boundedReader
 	giveBack func() // the decoder; nil where there is none
+	loan     *loan  // for what it takes; nil where that is counted elsewhere
+	lent     int    // of it, in bytes
 }
 
 // begin waits for the beginning of the body, which may yield limit bytes. A window of brotli may have so many. Whether or not
@@ -89,6 +92,9 @@ func (d *decoding) begin(ctx context.Context, wire *boundedReader, c coding, lim
 	if _, err := d.buffered.Peek(1); err == io.EOF {
 		return nil // no body at all, whatever its headers say
 	}
+	if err := d.borrow(c); err != nil {
+		return err
+	}
 	decoder, giveBack, err := newDecoder(c, d.buffered, window)
 	if err == errTooLarge {
 		return err
@@ -99,6 +105,22 @@ func (d *decoding) begin(ctx context.Context, wire *boundedReader, c coding, lim
 	d.whole, d.giveBack = wholeReader{decoder: decoder, rest: d.buffered}, giveBack
 	d.yield.src = &d.whole
 	return nil
+}
+
+// borrow has what undoing a coding takes lent.
+func (d *decoding) borrow(c coding) error {
+	n := inflateMemory
+	if c == brotlied {
+		n = brotliTables + chunkSize
+		if head, err := d.buffered.Peek(1); err == nil {
+			n += brotliWindow(head[0])
+		}
+	}
+	err := d.loan.take(n)
+	if err == nil {
+		d.lent += n
+	}
+	return err
 }
 
 // Read implements io.Reader.
@@ -135,6 +157,8 @@ func (d *decoding) release() {
 		d.buffered = nil
 	}
 	d.feed.end()
+	d.loan.give(d.lent)
+	d.lent = 0
 }
 
 // wholeReader reads a decoder to its end and then expects the end of what it decoded: bytes after it would be lost, and

@@ -45,7 +45,7 @@ func pack(t testing.TB, encoding string, data []byte) []byte {
 
 // decoded undoes the coding of a whole body.
 func decoded(ctx context.Context, body []byte, c coding, limit int64, look func(n int)) ([]byte, error) {
-	return decodeBody(ctx, &boundedReader{src: bytes.NewReader(body), left: limit}, c, limit, look)
+	return decodeBody(ctx, &boundedReader{src: bytes.NewReader(body), left: limit}, c, limit, look, nil)
 }
 
 // encodedAnswers sends body with these Content-Encoding fields, once chunked and once with its length.

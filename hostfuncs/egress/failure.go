@@ -64,6 +64,8 @@ func (e *exchange) bodyError(ctx context.Context, err error) *Error {
 	}
 	host := e.url.host
 	switch {
+	case errors.Is(err, errNoMemory):
+		return &Error{Code: CodeOverloaded, Message: "no memory is left for the response of " + host + ": try again later"}
 	case errors.Is(err, errTooLarge):
 		return &Error{Code: CodeResponseTooLarge, Message: "the response of " + host + " is over the response limit"}
 	case errors.Is(err, errStacked):

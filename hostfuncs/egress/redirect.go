@@ -68,6 +68,7 @@ func Follow(ctx context.Context, r *Request, most int, send func(context.Context
 		if hops == most {
 			return failed(&Error{Code: CodeRedirect, Message: fmt.Sprintf("%s redirects further, and %d redirects are followed at most", u.host, most)})
 		}
+		response.drop()
 		if failure := hop.redirect(&u, response.Status, location); failure != nil {
 			return failed(failure)
 		}

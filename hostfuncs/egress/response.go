@@ -32,9 +32,9 @@ func (e *exchange) readBody(ctx context.Context, response *http.Response, limit 
 		return e.decodeBody(ctx, wire, coding, limit)
 	}
 	if n := response.ContentLength; n >= 0 && n <= maxPresized {
-		return readSized(wire, int(n))
+		return readSized(wire, int(n), &e.loan)
 	}
-	return readChunks(wire)
+	return readChunks(wire, &e.loan)
 }
 
 // decodeBody undoes the coding of the whole body as the caller's work.
@@ -42,7 +42,7 @@ func (e *exchange) decodeBody(ctx context.Context, wire *boundedReader, c coding
 	if e.worker != nil {
 		wire.src = waitingReader{wire.src, e.worker}
 	}
-	work(e.worker, worthwhile, func(look func(n int)) { body, err = decodeBody(ctx, wire, c, limit, look) })
+	work(e.worker, worthwhile, func(look func(n int)) { body, err = decodeBody(ctx, wire, c, limit, look, &e.loan) })
 	return body, err
 }
 
@@ -95,9 +95,17 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readSized reads a body that is expected to have n bytes.
-func readSized(r io.Reader, n int) ([]byte, error) {
-	body := make([]byte, n)
+// readSized reads a body that is expected to have n bytes. What it takes is lent.
+func readSized(r io.Reader, n int, l *loan) (body []byte, err error) {
+	if err := l.take(n); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			l.give(n)
+		}
+	}()
+	body = make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
@@ -116,11 +124,15 @@ func readSized(r io.Reader, n int) ([]byte, error) {
 }
 
 // readChunks reads a body of unknown length. It holds at most twice the body at a time: growing one slice would leave
-// every shorter one behind as well.
-func readChunks(r io.Reader) ([]byte, error) {
+// every shorter one behind as well. What it takes is lent, before it is taken.
+func readChunks(r io.Reader, l *loan) ([]byte, error) {
+	if err := l.take(chunkSize); err != nil {
+		return nil, err
+	}
 	var full []*[chunkSize]byte
 	current := chunks.Get().(*[chunkSize]byte)
 	defer func() {
+		l.give((len(full) + 1) * chunkSize)
 		chunks.Put(current)
 		for _, c := range full {
 			chunks.Put(c)
@@ -137,11 +149,18 @@ func readChunks(r io.Reader) ([]byte, error) {
 			return nil, err
 		}
 		if filled == chunkSize {
+			if err := l.take(chunkSize); err != nil {
+				return nil, err
+			}
 			full = append(full, current)
 			current, filled = chunks.Get().(*[chunkSize]byte), 0
 		}
 	}
-	body := make([]byte, 0, len(full)*chunkSize+filled)
+	size := len(full)*chunkSize + filled
+	if err := l.take(size); err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, size)
 	for _, c := range full {
 		body = append(body, c[:]...)
 	}

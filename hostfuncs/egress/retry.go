@@ -92,6 +92,7 @@ func (e *exchange) try(ctx context.Context, body []byte) (*Response, *Error) {
 			break // it opened meanwhile, and what it opened for is known better here
 		}
 		e.client.config.Counters.Retries.Add(1)
+		response.drop()
 		response, failure = nextResponse, nextFailure
 		if !retry.wants(response, failure) {
 			break

@@ -48,7 +48,7 @@ const (
 	// connectionMemory is for the buffers and the goroutines of a connection.
 	connectionMemory = 16 << 10
 	inflateMemory    = 64<<10 + chunkSize
-	brotliMemory     = usualWindow + 512<<10
+	brotliMemory     = usualWindow + brotliTables
 )
 
 // errStreamClosed is what reading a stream fails with that its owner has closed.

@@ -36,6 +36,8 @@ type Call struct {
 	// held counts the bytes of responses, charged those taken from the budget.
 	held, charged int
 	starved       bool
+	// coming is what the body of a response takes that has not come yet.
+	coming coming
 
 	stderr limitedBuffer
 }
@@ -47,7 +49,8 @@ func (c *Call) Stderr() []byte { return c.stderr.b }
 // uncharged is what the host holds for a call without charge: as much as most calls need.
 const uncharged = 64 << 10
 
-// charge says whether the host may hold n bytes more for the call. What was charged stays so until Release.
+// charge says whether the host may hold n bytes more for the call. What was charged stays so until Release, but for what
+// a response takes only while it comes.
 func (c *Call) charge(n int) bool {
 	total := c.held + cap(c.body) + n - uncharged
 	if more := total - c.charged; more > 0 {

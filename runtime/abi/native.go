@@ -357,6 +357,8 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 	if request.Stream {
 		return c.sendStreamed(ctx, at, request, w)
 	}
+	request.Memory = c.receiveBody()
+	defer c.received()
 	done := sandbox.Waiting(ctx)
 	received, failure, err := c.Host.SendHTTP(sandbox.ContextOf(ctx), request)
 	done()
@@ -366,7 +368,7 @@ func nativeHTTPSend(ctx context.Context, c *Call, mem api.Memory, stack []uint64
 		chargeTransfer(ctx, len(body)+len(received.Body))
 	}
 	r := newResponse(c.Host.MaskHTTP(received, failure, w.look))
-	if !c.charge(r.size()) {
+	if c.coming.refused || !c.charge(r.size()) {
 		return int32(hostfuncs.TooLarge)
 	}
 	return int32(c.keep(at, r))
