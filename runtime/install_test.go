@@ -212,7 +212,7 @@ func TestNew_Errors(t *testing.T) {
 		"address": {func(c *Config) {
 			c.Grants = map[string]Grant{"x": {HTTP: []string{"http://x"}, Addresses: []string{"everywhere"}}}
 		}, `the grant of connector "x"`},
-		"methods":   {func(c *Config) { c.Grants = map[string]Grant{"x": {HTTP: []string{"get http://x"}}} }, "in upper case"},
+		"methods":   {func(c *Config) { c.Grants = map[string]Grant{"x": {HTTP: []string{"get http://x"}}} }, `did you mean "GET"?`},
 		"redirects": {func(c *Config) { c.Grants = map[string]Grant{"x": {Redirects: 6}} }, "redirects is not a number from 0 to 5"},
 		"retry":     {func(c *Config) { c.Grants = map[string]Grant{"x": {Retry: egress.Retry{Attempts: 6}}} }, "retry attempts is not a number"},
 		"statuses": {func(c *Config) {
