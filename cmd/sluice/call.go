@@ -197,7 +197,7 @@ func show(w io.Writer, status int, text []byte, asJSON bool) error {
 		if json.Indent(&indented, text, "", "  ") == nil {
 			out = indented.String()
 		}
-		out = shown(out)
+		out = shownLines(out)
 	}
 	if _, err := fmt.Fprintln(w, strings.TrimRight(out, "\n")); err != nil {
 		return err

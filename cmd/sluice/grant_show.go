@@ -46,14 +46,14 @@ func printGrant(out io.Writer, indent string, grant json.RawMessage) error {
 		return err
 	}
 	for line := range strings.Lines(string(text)) {
-		fmt.Fprintln(out, indent+strings.TrimRight(shown(line), "\n"))
+		fmt.Fprintln(out, indent+shown(strings.TrimRight(line, "\n")))
 	}
 	return nil
 }
 
 // showGrant prints what a connector is granted, beside what it asks for.
 func showGrant(out io.Writer, info server.GrantInfo) error {
-	fmt.Fprintf(out, "%s is granted (%s)\n", info.Connector, sourceOf(info.Source))
+	fmt.Fprintf(out, "%s is granted (%s)\n", shown(info.Connector), sourceOf(info.Source))
 	if err := printGrant(out, "  ", info.Grant); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func showGrant(out io.Writer, info server.GrantInfo) error {
 	showRequested(out, info.Requested)
 	if g, err := runtime.ParseGrant(info.Grant); err == nil { // else it is of a newer server
 		for _, part := range runtime.Unneeded(g, info.Requested) {
-			fmt.Fprintf(out, "%s covers nothing that %s asks for\n", shown(part), info.Connector)
+			fmt.Fprintf(out, "%s covers nothing that %s asks for\n", shown(part), shown(info.Connector))
 		}
 	}
 	return nil

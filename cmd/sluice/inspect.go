@@ -183,7 +183,7 @@ func (r *report) print(w io.Writer) {
 	showRequested(w, r.Requested)
 	fmt.Fprintln(w, "imports")
 	for _, i := range r.Imports {
-		fmt.Fprintf(w, "  %s\n", i)
+		fmt.Fprintf(w, "  %s\n", shown(i))
 	}
 	r.Admission.print(w)
 	if r.Verification != nil {

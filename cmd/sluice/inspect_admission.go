@@ -84,7 +84,7 @@ func (a *admission) print(w io.Writer) {
 	if a.Imageable {
 		fmt.Fprintln(w, "  imageable: every call starts from an image of the initialised guest")
 	} else {
-		fmt.Fprintf(w, "  not imageable, so that every call makes an instance of its own: %s\n", a.NotImageable)
+		fmt.Fprintf(w, "  not imageable, so that every call makes an instance of its own: %s\n", shown(a.NotImageable))
 	}
 	switch {
 	case a.WarmFailure != "":

@@ -63,10 +63,10 @@ func (c *client) inspectInstalled(out io.Writer, name string, asJSON bool) error
 		}{info, grant})
 	}
 	fmt.Fprintln(out, described(info.Name+" "+info.Version, info.Description))
-	fmt.Fprintf(out, "  ABI %s, %d bytes, sha256 %s, %s since %s\n", info.ABI, info.Size, info.SHA256, stateOf(info), info.InstalledAt.Format("2006-01-02 15:04:05Z"))
+	fmt.Fprintf(out, "  ABI %s, %d bytes, sha256 %s, %s since %s\n", shown(info.ABI), info.Size, shown(info.SHA256), stateOf(info), info.InstalledAt.Format("2006-01-02 15:04:05Z"))
 	if info.Unavailable != "" {
 		fmt.Fprintf(out, "  unavailable: %s\n", shown(info.Unavailable))
 	}
-	fmt.Fprintf(out, "  commands %s\n", strings.Join(info.Commands, " "))
+	fmt.Fprintf(out, "  commands %s\n", shown(strings.Join(info.Commands, " ")))
 	return showGrant(out, grant)
 }

@@ -34,14 +34,14 @@ func newList() *cobra.Command {
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 		fmt.Fprintln(w, "NAME\tVERSION\tSHA256\tSTATE\tGRANTED\tCOMMANDS")
 		for _, info := range answer.Connectors {
-			fmt.Fprintf(w, "%s\t%s\t%.12s\t%s\t%s\t%s\n", info.Name, info.Version, info.SHA256, stateOf(info), grantedOf(info), strings.Join(info.Commands, " "))
+			fmt.Fprintf(w, "%s\t%s\t%.12s\t%s\t%s\t%s\n", shown(info.Name), shown(info.Version), shown(info.SHA256), stateOf(info), grantedOf(info), shown(strings.Join(info.Commands, " ")))
 		}
 		if err := w.Flush(); err != nil {
 			return err
 		}
 		for _, info := range answer.Connectors {
 			if info.Unavailable != "" {
-				fmt.Fprintf(cmd.OutOrStdout(), "\n%s is unavailable: %s\n", info.Name, shown(info.Unavailable))
+				fmt.Fprintf(cmd.OutOrStdout(), "\n%s is unavailable: %s\n", shown(info.Name), shown(info.Unavailable))
 			}
 		}
 		return nil

@@ -37,7 +37,8 @@ func run(args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(os.Stderr, "sluice:", err)
+	// A module, or a server, can have chosen the words of some.
+	fmt.Fprintln(os.Stderr, "sluice:", shownLines(err.Error()))
 	var failed *failure
 	if errors.As(err, &failed) {
 		return exitFailed

@@ -42,12 +42,12 @@ func newPush() *cobra.Command {
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), info)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s %s is in service (sha256 %s)\n", info.Name, info.Version, info.SHA256)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s is in service (sha256 %s)\n", shown(info.Name), shown(info.Version), shown(info.SHA256))
 		for _, name := range info.Commands {
-			fmt.Fprintf(cmd.OutOrStdout(), "  %s/%s\n", info.Name, name)
+			fmt.Fprintf(cmd.OutOrStdout(), "  %s/%s\n", shown(info.Name), shown(name))
 		}
 		if len(info.Missing) > 0 {
-			fmt.Fprintf(cmd.OutOrStdout(), "It asks for more than it is granted (see sluice grant %s):\n", info.Name)
+			fmt.Fprintf(cmd.OutOrStdout(), "It asks for more than it is granted (see sluice grant %s):\n", shown(info.Name))
 			for _, line := range info.Missing {
 				fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", shown(line))
 			}

@@ -81,11 +81,3 @@ func TestManage_Redirect(t *testing.T) {
 	defer empty.Close()
 	sluice(t, "push", guests.Path(t, "greeter"), "--server", empty.URL).want(t, exitFailed, "did not answer as Sluice does")
 }
-
-func TestShown(t *testing.T) {
-	for text, want := range map[string]string{"a\tb\né": "a\tb\né", "\x1b]0;x\a\u009b1m": `\u001b]0;x\u0007\u009b1m`} {
-		if got := shown(text); got != want {
-			t.Errorf("shown(%q) = %q, want %q", text, got, want)
-		}
-	}
-}
