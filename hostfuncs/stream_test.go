@@ -64,6 +64,11 @@ func TestBody(t *testing.T) {
 			w.Header().Set("Content-Length", "520000")
 		case "/none":
 			return
+		case "/held": // nobody has all of it before the call is over
+			_, _ = io.WriteString(w, text)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			return
 		}
 		_, _ = io.WriteString(w, text)
 		if r.URL.Path == "/cut" {
@@ -105,7 +110,7 @@ func TestBody(t *testing.T) {
 		t.Errorf("counted %v", counted)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	b, _ = c.stream(ctx, t, url+"/known", 0)
+	b, _ = c.stream(ctx, t, url+"/held", 0)
 	cancel()
 	if _, failure, err := all(b, 1000); failure != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v", failure, err)
